@@ -1,0 +1,1 @@
+"""Build models offline: train, evaluate, compress, export, hand over a bundle."""

@@ -1,0 +1,107 @@
+"""A bucket through obstore: S3 in the cloud and in the local cloud, memory in tests."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, NotModifiedError, PreconditionError
+from obstore.store import MemoryStore, S3Store
+
+from lampyris.domain.store import Entry, Stored
+from lampyris.errors import ObjectChanged, ObjectExists, ObjectNotFound, StoreUnavailable
+
+if TYPE_CHECKING:  # obstore offers these names to type checkers only
+    from obstore.store import ClientConfig, RetryConfig
+
+# An HTTP API gives a request 30 s in all: a store that has not answered by then is unavailable, not slow.
+_CONNECT_TIMEOUT = timedelta(seconds=2)
+_READ_TIMEOUT = timedelta(seconds=10)
+_RETRY_TIMEOUT = timedelta(seconds=15)
+_MAX_RETRIES = 4
+
+
+class ObjectStore:
+    """A Store on any bucket that obstore can reach."""
+
+    def __init__(self, bucket: MemoryStore | S3Store) -> None:
+        self._bucket = bucket
+
+    def get(self, key: str) -> Stored:
+        with _errors("get", key):
+            found = obstore.get(self._bucket, key)
+            return Stored(data=found.bytes().to_bytes(), etag=found.meta["e_tag"] or "")
+
+    def get_if_changed(self, key: str, etag: str) -> Stored | None:
+        with _errors("get", key):
+            try:
+                found = obstore.get(self._bucket, key, options={"if_none_match": etag})
+            except NotModifiedError:
+                return None
+            return Stored(data=found.bytes().to_bytes(), etag=found.meta["e_tag"] or "")
+
+    def get_range(self, key: str, start: int, length: int) -> memoryview:
+        with _errors("get", key):
+            return memoryview(obstore.get_range(self._bucket, key, start=start, length=length))
+
+    def size_bytes(self, key: str) -> int:
+        with _errors("head", key):
+            return obstore.head(self._bucket, key)["size"]
+
+    def put(self, key: str, data: bytes) -> None:
+        with _errors("put", key):
+            obstore.put(self._bucket, key, data)
+
+    def create(self, key: str, data: bytes) -> None:
+        with _errors("put", key):
+            try:
+                obstore.put(self._bucket, key, data, mode="create", use_multipart=False)
+            except (AlreadyExistsError, PreconditionError):
+                raise ObjectExists(key=key) from None
+
+    def replace(self, key: str, data: bytes, etag: str) -> None:
+        with _errors("put", key):
+            try:
+                obstore.put(self._bucket, key, data, mode={"e_tag": etag}, use_multipart=False)
+            except (AlreadyExistsError, PreconditionError, FileNotFoundError):
+                raise ObjectChanged(key=key) from None
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        with _errors("list", prefix):
+            found = [entry for chunk in obstore.list(self._bucket, prefix) for entry in chunk]
+        for entry in sorted(found, key=lambda entry: entry["path"]):
+            yield Entry(key=entry["path"], size_bytes=entry["size"], modified_at=entry["last_modified"])
+
+
+@contextmanager
+def _errors(operation: str, key: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise ObjectNotFound(key=key) from None
+    except (BaseError, OSError) as error:
+        raise StoreUnavailable(
+            operation=f"{operation} {key}", cause=f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def s3_store(bucket: str, *, endpoint: str | None = None) -> ObjectStore:
+    """Open a bucket on S3, or on what answers as S3 at `endpoint`.
+
+    Region and credentials come from the standard AWS environment variables.
+    """
+    client: ClientConfig = {
+        "connect_timeout": _CONNECT_TIMEOUT,
+        "timeout": _READ_TIMEOUT,
+        "allow_http": endpoint is not None,
+    }
+    retries: RetryConfig = {"max_retries": _MAX_RETRIES, "retry_timeout": _RETRY_TIMEOUT}
+    if endpoint is None:
+        return ObjectStore(S3Store(bucket, client_options=client, retry_config=retries))
+    return ObjectStore(S3Store(bucket, endpoint=endpoint, client_options=client, retry_config=retries))
+
+
+def memory_store() -> ObjectStore:
+    """Open an empty bucket in this process's memory."""
+    return ObjectStore(MemoryStore())

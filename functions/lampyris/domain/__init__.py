@@ -1,0 +1,1 @@
+"""What Lampyris talks about: names, signatures, tensors, manifests. Knows no cloud and no transport."""

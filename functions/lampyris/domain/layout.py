@@ -1,0 +1,80 @@
+"""Where things stand in the bucket. The bucket is the registry: these keys are its whole schema."""
+
+from dataclasses import dataclass
+
+from lampyris.domain.names import check_model_name, check_upload_id
+from lampyris.errors import InvalidName
+
+INBOX = "inbox/"
+BUNDLE_FILE = "bundle.json"
+FILES = "files/"
+
+
+def blob_key(digest: str) -> str:
+    return f"blobs/sha256/{digest}"
+
+
+def versions_prefix(model: str) -> str:
+    return f"models/{model}/versions/"
+
+
+def version_key(model: str, version: int) -> str:
+    return f"models/{model}/versions/{version}.json"
+
+
+def version_of_key(key: str) -> int:
+    """Return the number that a version's key names; the inverse of `version_key`."""
+    return int(key.rpartition("/")[2].removesuffix(".json"))
+
+
+def alias_key(model: str, alias: str) -> str:
+    return f"models/{model}/aliases/{alias}.json"
+
+
+def aliases_prefix(model: str) -> str:
+    return f"models/{model}/aliases/"
+
+
+def rejected_prefix(model: str) -> str:
+    return f"rejected/{model}/"
+
+
+def rejected_key(model: str, upload: str) -> str:
+    return f"rejected/{model}/{upload}.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """A place in the inbox: a bundle (`bundle.json` last, its files under `files/`) or one bare `.onnx`."""
+
+    model: str
+    upload: str
+    file: str
+
+    @property
+    def key(self) -> str:
+        return f"{INBOX}{self.model}/{self.upload}/{self.file}"
+
+    @property
+    def is_bundle(self) -> bool:
+        return self.file == BUNDLE_FILE
+
+    def file_key(self, name: str) -> str:
+        """Return the key of a file that the bundle names."""
+        return f"{INBOX}{self.model}/{self.upload}/{FILES}{name}"
+
+    @classmethod
+    def from_key(cls, key: str) -> "Upload | None":
+        """Read an inbox key; None for what completes no upload (a bundle's files, a stray object).
+
+        Raises: InvalidName if the model or the upload is named against the grammar.
+        """
+        match key.split("/"):
+            case ["inbox", model, upload, file] if file == BUNDLE_FILE or file.endswith(".onnx"):
+                return cls(model=check_model_name(model), upload=check_upload_id(upload), file=file)
+            case ["inbox", file] if file.endswith(".onnx"):
+                raise InvalidName(
+                    kind="an upload", name=file, rule="put it at inbox/{model}/{upload}/" + file
+                )
+            case _:
+                return None

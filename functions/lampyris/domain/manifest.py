@@ -1,0 +1,91 @@
+"""What a version promises, and what an alias points at: the two kinds of document under `models/`."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from lampyris.domain.signature import Signature
+
+# A part is what one ranged GET fetches and one digest covers: large enough to keep a connection busy,
+# small enough that a damaged or slow one is noticed early.
+PART_SIZE_BYTES = 8 * 1024 * 1024
+
+
+class Blob(msgspec.Struct, frozen=True, kw_only=True):
+    """Immutable bytes, named by the SHA-256 of the whole, checked by the SHA-256 of each part (hex)."""
+
+    digest: str
+    size_bytes: int
+    part_size_bytes: int
+    part_digests: tuple[str, ...]
+
+
+class Artifact(msgspec.Struct, frozen=True, kw_only=True):
+    """A model as onnxruntime loads it: a small graph, and the weights that it maps into memory.
+
+    `weights` is None for a model so small that the graph holds them all.
+    """
+
+    graph: Blob
+    weights: Blob | None
+    onnxruntime: str
+
+    @property
+    def digest(self) -> str:
+        """Name these bytes: equal digests, equal sessions."""
+        return self.graph.digest if self.weights is None else f"{self.graph.digest}-{self.weights.digest}"
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """A version: immutable, whole or absent. `source` is the SHA-256 of the model file that was uploaded.
+
+    `metrics` is by precision ("fp32", "int8"), as the build measured them; `provenance` as the build told it.
+    """
+
+    format: int = 1
+    model: str
+    version: int
+    created_at: datetime
+    upload: str
+    source: str
+    signature: Signature
+    artifact: Artifact
+    metrics: dict[str, dict[str, float]] = {}
+    provenance: dict[str, Any] = {}
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """One version behind an alias, with its share of the traffic."""
+
+    weight: int
+    manifest: Manifest
+
+
+class Alias(msgspec.Struct, frozen=True, kw_only=True):
+    """A movable pointer. It embeds its manifests, so that a cold start reads one document before the blobs.
+
+    `newest_published` is the highest version that publishing ever pointed this alias at: an upload delivered
+    again never moves it back or forth. `previous` is the SHA-256 of the document before this one.
+    """
+
+    format: int = 1
+    model: str
+    alias: str
+    revision: int
+    routes: tuple[Route, ...]
+    newest_published: int
+    changed_at: datetime
+    changed_by: str
+    reason: str
+    previous: str | None
+
+
+class Rejection(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an upload was refused: a stable code, and a sentence that says what would be right."""
+
+    model: str
+    upload: str
+    code: str
+    detail: str
+    rejected_at: datetime

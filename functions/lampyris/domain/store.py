@@ -1,0 +1,59 @@
+"""What Lampyris needs of a bucket: whole objects, ranges, and conditional writes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """An object as it was read; `etag` is what `replace` and `get_if_changed` compare."""
+
+    data: bytes
+    etag: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """An object as a listing shows it."""
+
+    key: str
+    size_bytes: int
+    modified_at: datetime
+
+
+class Store(Protocol):
+    """A bucket. Every method may raise StoreUnavailable: the call may or may not have taken effect."""
+
+    def get(self, key: str) -> Stored:
+        """Read a whole object. Raises: ObjectNotFound."""
+        ...
+
+    def get_if_changed(self, key: str, etag: str) -> Stored | None:
+        """Read an object unless it still has `etag`. Raises: ObjectNotFound."""
+        ...
+
+    def get_range(self, key: str, start: int, length: int) -> memoryview:
+        """Read `length` bytes from offset `start`. Raises: ObjectNotFound."""
+        ...
+
+    def size_bytes(self, key: str) -> int:
+        """Return an object's size without reading it. Raises: ObjectNotFound."""
+        ...
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write an object, whatever stood there."""
+        ...
+
+    def create(self, key: str, data: bytes) -> None:
+        """Write an object where none stands. Raises: ObjectExists."""
+        ...
+
+    def replace(self, key: str, data: bytes, etag: str) -> None:
+        """Write an object over the one that has `etag`. Raises: ObjectChanged."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        """Yield every object whose key starts with `prefix`, in key order. `prefix` ends with a slash."""
+        ...

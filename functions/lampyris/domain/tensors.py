@@ -1,0 +1,133 @@
+"""Tensors as JSON carries them (Open Inference Protocol), and the checks before a model sees them."""
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from lampyris.domain.datatypes import NUMPY_OF, Datatype
+from lampyris.domain.signature import DYNAMIC, Signature, TensorSpec
+from lampyris.errors import InvalidTensor
+
+Array = NDArray[Any]
+
+_CAME = {"b": "booleans", "i": "integers", "u": "integers", "f": "numbers", "U": "strings"}
+
+
+class Tensor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A tensor on the wire. `data` is flat, row by row, or nested as `shape` says."""
+
+    name: str
+    shape: tuple[int, ...]
+    datatype: Datatype
+    data: list[Any]
+    parameters: dict[str, Any] | None = None
+
+
+def array_of(tensor: Tensor) -> Array:
+    """Turn a wire tensor into an array of its shape and datatype.
+
+    Raises: InvalidTensor if the data are not what datatype and shape promise.
+    """
+    name, shape = tensor.name, tensor.shape
+    if any(size < 0 for size in shape):
+        raise InvalidTensor(tensor=name, reason=f"shape {list(shape)} has a negative dimension.")
+    values = values_of(name, tensor.datatype, tensor.data)
+    if values.size != prod(shape):
+        raise InvalidTensor(
+            tensor=name,
+            reason=f"shape {list(shape)} wants {prod(shape):,} values, but data holds {values.size:,}.",
+        )
+    if values.ndim > 1 and values.shape != shape:
+        raise InvalidTensor(
+            tensor=name, reason=f"shape is {list(shape)}, but data is nested as {list(values.shape)}."
+        )
+    return values.reshape(shape)
+
+
+def values_of(name: str, datatype: Datatype, data: list[Any]) -> Array:
+    """Turn JSON values, flat or nested, into an array of `datatype`, shaped as they are nested.
+
+    Raises: InvalidTensor if a value does not fit the datatype, or if rows differ in length.
+    """
+    dtype = NUMPY_OF[datatype]
+    if datatype == "BYTES":
+        return _strings(name, data)
+    try:
+        values = np.array(data)
+    except (ValueError, OverflowError, RecursionError):
+        raise InvalidTensor(
+            tensor=name, reason="data is nested unevenly: all rows must be of one length."
+        ) from None
+    if values.size == 0:
+        return values.astype(dtype)
+    fits = {"b": "b", "i": "iu", "u": "iu", "f": "fiu"}[dtype.kind]
+    if values.dtype.kind not in fits:
+        came = _CAME.get(values.dtype.kind, "null, objects or integers beyond 64 bits")
+        wanted = _CAME[dtype.kind]
+        raise InvalidTensor(tensor=name, reason=f"data holds {came}; datatype {datatype} wants {wanted}.")
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        if values.min() < limits.min or values.max() > limits.max:
+            raise InvalidTensor(
+                tensor=name,
+                reason=f"data holds {values.min()} to {values.max()}; {datatype} holds {limits.min} to {limits.max}.",
+            )
+        return values.astype(dtype, copy=False)
+    with np.errstate(over="ignore"):
+        values = values.astype(dtype, copy=False)
+    if dtype.kind == "f" and not np.isfinite(values).all():
+        raise InvalidTensor(tensor=name, reason=f"data holds a number too large for {datatype}.")
+    return values
+
+
+def _strings(name: str, data: list[Any]) -> Array:
+    values = np.array(data, dtype=np.object_)
+    if not all(isinstance(value, str) for value in values.flat):
+        raise InvalidTensor(
+            tensor=name, reason="data holds something else than strings; datatype BYTES wants strings."
+        )
+    return values
+
+
+def tensor_of(spec: TensorSpec, values: Array) -> Tensor:
+    """Turn an array into a wire tensor with flat data."""
+    return Tensor(name=spec.name, shape=values.shape, datatype=spec.datatype, data=values.ravel().tolist())
+
+
+def check_inputs(signature: Signature, inputs: Mapping[str, Array]) -> None:
+    """Hold arrays against the signature before a run: names, dtypes, ranks, dimensions.
+
+    Raises: InvalidTensor naming the tensor, what came, and what would be right.
+    """
+    specs = signature.inputs
+    expected = [spec.name for spec in specs]
+    for name in inputs:
+        if name not in expected:
+            raise InvalidTensor(
+                tensor=name, reason=f"the model has no such input; it takes {', '.join(expected)}."
+            )
+    for spec in specs:
+        if spec.name not in inputs:
+            raise InvalidTensor(
+                tensor=spec.name,
+                reason=f"this input is missing; it wants {spec.datatype} of shape {list(spec.shape)}.",
+            )
+        values = inputs[spec.name]
+        if values.dtype != NUMPY_OF[spec.datatype]:
+            came = next(
+                (name for name, dtype in NUMPY_OF.items() if dtype == values.dtype), str(values.dtype)
+            )
+            raise InvalidTensor(
+                tensor=spec.name, reason=f"datatype is {came}; the model wants {spec.datatype}."
+            )
+        if values.ndim != len(spec.shape) or any(
+            size not in (DYNAMIC, came) for size, came in zip(spec.shape, values.shape, strict=True)
+        ):
+            raise InvalidTensor(
+                tensor=spec.name,
+                reason=f"shape is {list(values.shape)}; the model wants {list(spec.shape)} (-1: any size).",
+            )
