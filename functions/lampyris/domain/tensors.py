@@ -74,7 +74,7 @@ def values_of(name: str, datatype: Datatype, data: list[Any]) -> Array:
         if values.min() < limits.min or values.max() > limits.max:
             raise InvalidTensor(
                 tensor=name,
-                reason=f"data holds {values.min()} to {values.max()}; {datatype} holds {limits.min} to {limits.max}.",
+                reason=f"data holds {values.min()} to {values.max()}; {datatype} ends at {limits.min} and {limits.max}.",
             )
         return values.astype(dtype, copy=False)
     with np.errstate(over="ignore"):
