@@ -1,0 +1,180 @@
+"""The local cloud: all the parts of it, put together from a template."""
+
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from secrets import token_hex
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from lampyris_local.cloud.endpoint import MotoEndpoint
+from lampyris_local.cloud.environment import Machine
+from lampyris_local.cloud.gateway import Gateway, HttpRequest, HttpResponse
+from lampyris_local.cloud.guard import Guard
+from lampyris_local.cloud.http_server import HttpServer
+from lampyris_local.cloud.invocation import Invocation
+from lampyris_local.cloud.lambdas import Lambdas
+from lampyris_local.cloud.loop_thread import LoopThread
+from lampyris_local.cloud.reports import LogLine
+from lampyris_local.cloud.resources import ACCESS_KEY, SECRET_KEY, client, make_resources
+from lampyris_local.cloud.runtime_api import RuntimeApi
+from lampyris_local.cloud.sqs_source import SqsSource
+from lampyris_local.cloud.stack import Place, Route, Stack
+from lampyris_local.cloud.template import read_stack
+
+HOST = "127.0.0.1"
+
+
+class LocalCloud:
+    """Runs what a SAM template says, as a context manager: up when entered, all gone when left.
+
+    `parameters` override the template's. `port` serves the HTTP API; 0 takes a free one. `endpoint` names a
+    server for S3, SQS and DynamoDB; without it there is one in this process, on `endpoint_port`. `on_line`
+    gets every line of log, in the thread of the local cloud, and must not block. `python` runs the functions;
+    it needs awslambdaric.
+
+    Raises, when entered: TemplateError; OSError for a port that is taken.
+    """
+
+    def __init__(
+        self,
+        template: Path,
+        *,
+        parameters: Mapping[str, str] | None = None,
+        port: int = 0,
+        endpoint: str | None = None,
+        endpoint_port: int = 0,
+        idle_s: float = 300.0,
+        concurrency: int = 10,
+        python: Path | None = None,
+        on_line: Callable[[LogLine], None] | None = None,
+    ) -> None:
+        self._template = template
+        self._parameters = parameters or {}
+        self._port = port
+        self._endpoint = endpoint
+        self._endpoint_port = endpoint_port
+        self._idle_s = idle_s
+        self._concurrency = concurrency
+        self._python = python or Path(sys.executable)
+        self._on_line = on_line or (lambda _: None)
+        self._parts = ExitStack()
+
+    def __enter__(self) -> Self:
+        with self._parts as parts:
+            self._start(parts)
+            self._parts = parts.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._parts.close()
+
+    @property
+    def api_url(self) -> str:
+        return self._place.api_url
+
+    @property
+    def endpoint_url(self) -> str:
+        return self._place.endpoint_url
+
+    @property
+    def region(self) -> str:
+        return self._place.region
+
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        return self._stack.outputs
+
+    @property
+    def routes(self) -> Sequence[Route]:
+        return self._stack.routes
+
+    def invoke(self, function: str, event: Mapping[str, Any]) -> Invocation:
+        """Invoke a function by its logical id, and wait.
+
+        Raises: InvokeError where Lambda would not run it.
+        """
+        return self._loop.run(self._lambdas.invoke(function, msgspec.json.encode(event)))
+
+    def request(self, request: HttpRequest) -> HttpResponse:
+        """Send a request through the gateway without a socket."""
+        return self._loop.run(self._gateway.handle(request))
+
+    def stop_environments(self, function: str | None = None) -> None:
+        """Stop the environments of one function, or of all: the next request is a cold start."""
+        self._loop.run(self._lambdas.stop_environments(function))
+
+    def _start(self, parts: ExitStack) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="lampyris-local-"))
+        parts.callback(shutil.rmtree, folder, ignore_errors=True)
+        guard = parts.enter_context(Guard(folder))
+        listener = parts.enter_context(socket.create_server((HOST, self._port)))
+        endpoint = self._endpoint or parts.enter_context(MotoEndpoint(self._endpoint_port)).url
+        self._place = Place(
+            api_url=f"http://{HOST}:{listener.getsockname()[1]}",
+            endpoint_url=endpoint.rstrip("/"),
+            # The servers in this process share one memory, so each stack there needs names of its own.
+            stack_name="local" if self._endpoint else f"local-{token_hex(3)}",
+        )
+        self._stack = read_stack(self._template, self._parameters, self._place)
+        make_resources(self._stack, self._place)
+        self._loop = parts.enter_context(LoopThread())
+        runtime_api = RuntimeApi()
+        self._loop.run(runtime_api.start())
+        parts.callback(lambda: self._loop.run(runtime_api.stop()))
+        machine = Machine(
+            python=self._python,
+            variables=shared_variables(self._place),
+            folder=folder,
+            runtime_api=runtime_api,
+            guard=guard,
+            on_line=self._on_line,
+        )
+        self._lambdas = Lambdas(
+            self._stack.functions, machine, concurrency=self._concurrency, idle_s=self._idle_s
+        )
+        parts.callback(lambda: self._loop.run(self._lambdas.close()))
+        self._start_sources(parts, self._stack)
+        self._gateway = Gateway(self._stack.routes, self._lambdas.invoke, self._place)
+        outputs = {**self._stack.outputs, "endpoint": self.endpoint_url, "region": self.region}
+        server = HttpServer(self._gateway, outputs, listener)
+        self._loop.run(server.start())
+        parts.callback(lambda: self._loop.run(server.stop()))
+
+    def _start_sources(self, parts: ExitStack, stack: Stack) -> None:
+        if not stack.sources:
+            return
+        executor = ThreadPoolExecutor(
+            max_workers=sum(source.max_concurrency + 1 for source in stack.sources), thread_name_prefix="sqs"
+        )
+        parts.callback(executor.shutdown, wait=False, cancel_futures=True)
+        sqs = client("sqs", self._place)
+        for source in stack.sources:
+            poller = SqsSource(
+                source, self._lambdas.invoke, sqs=sqs, executor=executor, region=self._place.region
+            )
+            parts.callback(self._loop.start(poller.run()).cancel)
+
+
+def shared_variables(place: Place) -> dict[str, str]:
+    """The environment variables that all functions share. Nothing else of the user's own gets in."""
+    return {
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_DEFAULT_REGION": place.region,
+        "AWS_ENDPOINT_URL": place.endpoint_url,
+        "AWS_REGION": place.region,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "LANG": "en_US.UTF-8",
+        "PATH": os.environ.get("PATH", os.defpath),
+        "TZ": ":UTC",
+    }

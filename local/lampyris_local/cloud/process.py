@@ -1,0 +1,133 @@
+"""A function's process: AWS's own runtime client, its output line by line, its memory, its end."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+from lampyris_local.cloud.guard import Guard
+
+MEMORY_SAMPLE_S = 0.05
+READ_BYTES = 65_536
+
+
+class RuntimeProcess:
+    """`python -m awslambdaric handler`, the leader of its own session, so that all it starts dies with it."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, output: int, guard: Guard, on_text: Callable[[str], None]
+    ) -> None:
+        self._process = process
+        self._output = output
+        self._guard = guard
+        self._on_text = on_text
+        self._partial = b""
+        self.max_rss_bytes = 0
+        self.out_of_memory = False
+        self.started_s = time.perf_counter()
+        guard.watch(process.pid)
+        os.set_blocking(output, False)
+        asyncio.get_running_loop().add_reader(output, self.read_output)
+
+    @classmethod
+    async def spawn(
+        cls,
+        python: Path,
+        handler: str,
+        *,
+        code: Path,
+        variables: Mapping[str, str],
+        guard: Guard,
+        on_text: Callable[[str], None],
+    ) -> Self:
+        """Start the process. `on_text` gets each line that it writes."""
+        output, writing_end = os.pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                python,
+                "-m",
+                "awslambdaric",
+                handler,
+                cwd=code,
+                env=variables,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=writing_end,
+                stderr=writing_end,
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(output)
+            raise
+        finally:
+            os.close(writing_end)
+        return cls(process, output, guard, on_text)
+
+    def read_output(self) -> None:
+        """Pass on what the process has written by now."""
+        while True:
+            try:
+                chunk = os.read(self._output, READ_BYTES)
+            except BlockingIOError:
+                return
+            if not chunk:
+                asyncio.get_running_loop().remove_reader(self._output)
+                return
+            *lines, self._partial = (self._partial + chunk).split(b"\n")
+            for line in lines:
+                self._pass_on(line)
+
+    def flush_output(self) -> None:
+        """Pass on a last line without its end."""
+        self.read_output()
+        if self._partial:
+            self._pass_on(self._partial)
+            self._partial = b""
+
+    def _pass_on(self, line: bytes) -> None:
+        # The runtime client separates the lines of a traceback by carriage returns.
+        self._on_text(line.decode(errors="replace").replace("\r", "\n"))
+
+    def sample_memory(self) -> int:
+        """Return the resident memory in bytes (0 once the process has ended); remember the most there was."""
+        try:
+            rss_bytes = psutil.Process(self._process.pid).memory_info().rss
+        except psutil.Error:
+            return 0
+        self.max_rss_bytes = max(self.max_rss_bytes, rss_bytes)
+        return rss_bytes
+
+    async def limit_memory(self, limit_bytes: int) -> None:
+        """Watch the memory until cancelled; kill the process when it takes more than it may."""
+        while True:
+            if self.sample_memory() > limit_bytes:
+                self.out_of_memory = True
+                self.kill()
+            await asyncio.sleep(MEMORY_SAMPLE_S)
+
+    def kill(self) -> None:
+        if self._process.returncode is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def ended(self) -> str:
+        """Wait for the end; return how it came, in Lambda's words."""
+        code = await self._process.wait()
+        return (
+            f"exit status {code}"
+            if code >= 0
+            else f"signal: {(signal.strsignal(-code) or str(-code)).lower()}"
+        )
+
+    async def close(self) -> None:
+        """Kill the process with all that it started, and let go of its output."""
+        with contextlib.suppress(ProcessLookupError):  # it may have ended by itself and left nothing behind
+            os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()
+        self._guard.forget(self._process.pid)
+        asyncio.get_running_loop().remove_reader(self._output)
+        os.close(self._output)

@@ -1,0 +1,48 @@
+"""What CloudWatch prints about an invocation: START, the function's own lines, END and REPORT."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLine:
+    """One line of an execution environment's log. A line written during INIT belongs to no request."""
+
+    time_s: float
+    function: str
+    stream: str
+    request_id: str | None
+    kind: Literal["START", "LOG", "END", "REPORT"]
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What an invocation spent. `init_duration_ms` is there for a cold start only; `status` for a failure."""
+
+    request_id: str
+    duration_ms: float
+    init_duration_ms: float | None
+    memory_mb: int
+    max_memory_mb: int
+    status: str | None
+
+    @property
+    def billed_ms(self) -> int:
+        """INIT is billed like the rest."""
+        return math.ceil(self.duration_ms + (self.init_duration_ms or 0.0))
+
+    def line(self) -> str:
+        fields = [
+            f"REPORT RequestId: {self.request_id}",
+            f"Duration: {self.duration_ms:.2f} ms",
+            f"Billed Duration: {self.billed_ms} ms",
+            f"Memory Size: {self.memory_mb} MB",
+            f"Max Memory Used: {self.max_memory_mb} MB",
+        ]
+        if self.init_duration_ms is not None:
+            fields.append(f"Init Duration: {self.init_duration_ms:.2f} ms")
+        if self.status is not None:
+            fields.append(f"Status: {self.status}")
+        return "\t".join(fields)

@@ -1,0 +1,100 @@
+"""Makes a stack's queues, buckets and tables on an endpoint. What is there already is left as it is."""
+
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.client import BaseClient
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from lampyris_local.cloud.stack import Bucket, Place, Queue, Stack, Table
+
+ACCESS_KEY = "local"
+SECRET_KEY = "local"  # noqa: S105 - an emulator takes any
+
+
+def client(service: str, place: Place) -> BaseClient:
+    """Make a boto3 client for the endpoint, deaf to the AWS profile and proxies of whoever runs this."""
+    session = botocore.session.Session(
+        session_vars={
+            "profile": (None, None, None, None),
+            "config_file": (None, None, None, None),
+            "credentials_file": (None, None, None, None),
+        }
+    )
+    return boto3.Session(botocore_session=session).client(
+        service,
+        region_name=place.region,
+        endpoint_url=place.endpoint_url,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        config=Config(proxies={}, s3={"addressing_style": "path"}),
+    )
+
+
+def make_resources(stack: Stack, place: Place) -> None:
+    if stack.queues:
+        sqs = client("sqs", place)
+        # A queue's redrive policy names its dead-letter queue, which must be there first.
+        for queue in sorted(stack.queues, key=lambda queue: "RedrivePolicy" in queue.attributes):
+            _make_queue(sqs, queue)
+    if stack.buckets:
+        s3 = client("s3", place)
+        for bucket in stack.buckets:
+            _make_bucket(s3, bucket, place.region)
+    if stack.tables:
+        dynamodb = client("dynamodb", place)
+        for table in stack.tables:
+            _make_table(dynamodb, table)
+
+
+def _make_queue(sqs: Any, queue: Queue) -> None:
+    sqs.create_queue(QueueName=queue.name)
+    sqs.set_queue_attributes(QueueUrl=queue.url, Attributes=queue.attributes)
+
+
+def _make_bucket(s3: Any, bucket: Bucket, region: str) -> None:
+    where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    _unless_there("BucketAlreadyOwnedByYou", lambda: s3.create_bucket(Bucket=bucket.name, **where))
+    if bucket.versioned:
+        s3.put_bucket_versioning(Bucket=bucket.name, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket.name,
+        NotificationConfiguration={
+            "QueueConfigurations": [
+                {
+                    "QueueArn": notification.queue_arn,
+                    "Events": [notification.event],
+                    "Filter": {
+                        "Key": {
+                            "FilterRules": [
+                                {"Name": "prefix", "Value": notification.prefix},
+                                {"Name": "suffix", "Value": notification.suffix},
+                            ]
+                        }
+                    },
+                }
+                for notification in bucket.notifications
+            ]
+        },
+    )
+
+
+def _make_table(dynamodb: Any, table: Table) -> None:
+    _unless_there(
+        "ResourceInUseException", lambda: dynamodb.create_table(TableName=table.name, **table.definition)
+    )
+    if table.time_to_live_attribute:
+        dynamodb.update_time_to_live(
+            TableName=table.name,
+            TimeToLiveSpecification={"Enabled": True, "AttributeName": table.time_to_live_attribute},
+        )
+
+
+def _unless_there(code: str, make: Any) -> None:
+    try:
+        make()
+    except ClientError as error:
+        if error.response["Error"]["Code"] != code:
+            raise

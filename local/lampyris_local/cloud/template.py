@@ -1,0 +1,256 @@
+"""Reads a SAM template into a Stack.
+
+Functions, the HTTP API, queues, buckets and tables are read; a resource that nothing local depends on (a
+role, a log group, an alarm) is passed over; one that would run or wake something in a way that the local
+cloud does not know is refused, with a sentence that says so.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lampyris_local.cloud import events, stores
+from lampyris_local.cloud.intrinsics import (
+    NO_VALUE,
+    Intrinsics,
+    NotMadeLocallyError,
+    TemplateError,
+    load,
+    text,
+)
+from lampyris_local.cloud.parameters import parameter_values
+from lampyris_local.cloud.properties import Properties
+from lampyris_local.cloud.stack import Function, Place, Queue, Stack
+
+FUNCTION = "AWS::Serverless::Function"
+HTTP_API = "AWS::Serverless::HttpApi"
+QUEUE = "AWS::SQS::Queue"
+BUCKET = "AWS::S3::Bucket"
+TABLE = "AWS::DynamoDB::Table"
+MADE_LOCALLY = {FUNCTION, HTTP_API, QUEUE, BUCKET, TABLE}
+# These run or wake something on AWS: without them the local cloud would do less than the template says.
+REFUSED = (
+    "AWS::ApiGateway",
+    "AWS::Events::",
+    "AWS::Lambda::EventSourceMapping",
+    "AWS::Lambda::Function",
+    "AWS::Lambda::LayerVersion",
+    "AWS::Lambda::Url",
+    "AWS::Pipes::",
+    "AWS::Scheduler::",
+    "AWS::Serverless::",
+    "AWS::StepFunctions::",
+)
+# The property that names a resource, where the template gives a name.
+NAME_PROPERTY = {
+    FUNCTION: "FunctionName",
+    QUEUE: "QueueName",
+    BUCKET: "BucketName",
+    TABLE: "TableName",
+}
+NOT_LOCAL = ("InlineCode", "ImageUri", "Layers", "FileSystemConfigs", "FunctionUrlConfig", "DurableConfig")
+
+
+def read_stack(template: Path, parameters: Mapping[str, str], place: Place) -> Stack:
+    """Read `template` as it would be deployed to `place` with these parameters.
+
+    Raises: TemplateError if it is missing, broken, or asks for what the local cloud cannot do.
+    """
+    if not template.is_file():
+        raise TemplateError(f"There is no template at {template}; name a SAM template.")
+    document = load(template.read_text(encoding="utf-8"))
+    return _Reader(document, template.resolve().parent, parameters, place).stack()
+
+
+class _Reader:
+    def __init__(
+        self, document: Mapping[str, Any], folder: Path, parameters: Mapping[str, str], place: Place
+    ) -> None:
+        self._folder = folder
+        self._place = place
+        self._globals: Mapping[str, Any] = document.get("Globals") or {}
+        self._outputs: Mapping[str, Any] = document.get("Outputs") or {}
+        self._values: dict[str, Any] = {
+            "AWS::Region": place.region,
+            "AWS::AccountId": place.account_id,
+            "AWS::StackName": place.stack_name,
+            "AWS::StackId": place.arn("cloudformation", f"stack/{place.stack_name}/local"),
+            "AWS::Partition": "aws",
+            "AWS::URLSuffix": "amazonaws.com",
+            "AWS::NotificationARNs": [],
+            "AWS::NoValue": NO_VALUE,
+            **parameter_values(document.get("Parameters") or {}, parameters),
+        }
+        self._intrinsics = Intrinsics(
+            mappings=document.get("Mappings") or {},
+            conditions=document.get("Conditions") or {},
+            ref=self._ref,
+            attribute=self._attribute,
+            finish=lambda made: made.replace(place.api_url_on_aws, place.api_url),
+        )
+        self._declared: Mapping[str, Any] = document["Resources"]
+        self._resources = {
+            logical_id: resource
+            for logical_id, resource in self._declared.items()
+            if "Condition" not in resource or self._intrinsics.condition(resource["Condition"])
+        }
+
+    def stack(self) -> Stack:
+        for logical_id, resource in self._resources.items():
+            self._refuse_unknown(logical_id, resource.get("Type", ""))
+        queues = {logical_id: self._queue(logical_id) for logical_id in self._of_type(QUEUE)}
+        functions = {logical_id: self._function(logical_id) for logical_id in self._of_type(FUNCTION)}
+        apis = [self._ref(logical_id) for logical_id in self._of_type(HTTP_API)]
+        for logical_id in self._of_type(HTTP_API):
+            events.check_api(self._properties(logical_id, "HttpApi"))
+        if len(apis) > 1:
+            raise TemplateError(f"The local cloud serves one HTTP API; the template has {len(apis)}.")
+        declared_events = [
+            (function, self._properties(logical_id, "Function").mapping("Events"))
+            for logical_id, function in functions.items()
+        ]
+        return Stack(
+            functions=functions,
+            routes=events.routes(declared_events),
+            sources=events.queue_sources(declared_events, queues.values()),
+            queues=list(queues.values()),
+            buckets=[
+                stores.bucket(self._ref(logical_id), self._properties(logical_id), queues.values())
+                for logical_id in self._of_type(BUCKET)
+            ],
+            tables=[
+                stores.table(self._ref(logical_id), self._properties(logical_id))
+                for logical_id in self._of_type(TABLE)
+            ],
+            outputs=self._resolved_outputs(),
+        )
+
+    @staticmethod
+    def _refuse_unknown(logical_id: str, kind: str) -> None:
+        if kind not in MADE_LOCALLY and kind.startswith(REFUSED):
+            raise TemplateError(
+                f"{logical_id} is an {kind}, which the local cloud does not run; it runs "
+                f"{', '.join(sorted(MADE_LOCALLY))}."
+            )
+
+    def _of_type(self, kind: str) -> list[str]:
+        return [
+            logical_id for logical_id, resource in self._resources.items() if resource.get("Type") == kind
+        ]
+
+    def _properties(self, logical_id: str, section: str | None = None) -> Properties:
+        own = self._declared[logical_id].get("Properties") or {}
+        merged = _merge(self._globals.get(section) or {}, own) if section else own
+        return Properties(logical_id, merged, self._intrinsics.resolve)
+
+    def _queue(self, logical_id: str) -> Queue:
+        name = self._physical_name(logical_id, QUEUE)
+        return stores.queue(
+            name,
+            arn=self._attribute(logical_id, "Arn"),
+            url=self._ref(logical_id),
+            properties=self._properties(logical_id),
+        )
+
+    def _function(self, logical_id: str) -> Function:
+        properties = self._properties(logical_id, "Function")
+        for key in NOT_LOCAL:
+            if key in properties:
+                raise TemplateError(
+                    f"{logical_id}: the local cloud runs code from a folder; {key} it cannot do."
+                )
+        if properties.text("PackageType", "Zip") != "Zip":
+            raise TemplateError(f"{logical_id}: the local cloud runs PackageType Zip, not container images.")
+        runtime = properties.text("Runtime")
+        if not runtime.startswith("python3."):
+            raise TemplateError(f"{logical_id}: the local cloud runs Python; its Runtime is {runtime}.")
+        code = self._folder / properties.text("CodeUri")
+        if not code.is_dir():
+            raise TemplateError(f"{logical_id}: its CodeUri is not a folder: {code}")
+        reserved = properties.get("ReservedConcurrentExecutions")
+        variables = properties.mapping("Environment").get("Variables") or {}
+        return Function(
+            logical_id=logical_id,
+            name=self._ref(logical_id),
+            arn=self._attribute(logical_id, "Arn"),
+            handler=properties.text("Handler"),
+            runtime=runtime,
+            code=code.resolve(),
+            memory_mb=properties.integer("MemorySize", 128),
+            timeout_s=properties.integer("Timeout", 3),
+            environment={name: text(value) for name, value in variables.items()},
+            reserved_concurrency=None if reserved is None else int(reserved),
+        )
+
+    def _resolved_outputs(self) -> dict[str, str]:
+        """Outputs about what exists on AWS only are left out."""
+        outputs = {}
+        for name, output in self._outputs.items():
+            if "Condition" in output and not self._intrinsics.condition(output["Condition"]):
+                continue
+            try:
+                outputs[name] = text(self._intrinsics.resolve(output["Value"]))
+            except NotMadeLocallyError:
+                continue
+        return outputs
+
+    def _physical_name(self, logical_id: str, kind: str) -> str:
+        generated = f"{self._place.stack_name}-{logical_id}"
+        if kind == BUCKET:
+            generated = generated.lower()
+        key = NAME_PROPERTY.get(kind)
+        return self._properties(logical_id).text(key, generated) if key else generated
+
+    def _ref(self, name: str) -> Any:
+        if name in self._values:
+            return self._values[name]
+        kind = self._kind(name)
+        if kind == HTTP_API:
+            return self._place.api_id
+        physical = self._physical_name(name, kind)
+        if kind == QUEUE:
+            return f"{self._place.endpoint_url}/{self._place.account_id}/{physical}"
+        return physical
+
+    def _attribute(self, logical_id: str, attribute: str) -> str:
+        kind = self._kind(logical_id)
+        place = self._place
+        name = self._physical_name(logical_id, kind)
+        known = {
+            (FUNCTION, "Arn"): place.arn("lambda", f"function:{name}"),
+            (QUEUE, "Arn"): place.arn("sqs", name),
+            (QUEUE, "QueueName"): name,
+            (QUEUE, "QueueUrl"): text(self._ref(logical_id)),
+            (BUCKET, "Arn"): f"arn:aws:s3:::{name}",
+            (BUCKET, "DomainName"): f"{name}.s3.amazonaws.com",
+            (BUCKET, "RegionalDomainName"): f"{name}.s3.{place.region}.amazonaws.com",
+            (TABLE, "Arn"): place.arn("dynamodb", f"table/{name}"),
+            (HTTP_API, "ApiEndpoint"): place.api_url,
+            (HTTP_API, "ApiId"): place.api_id,
+        }
+        if (kind, attribute) not in known:
+            raise NotMadeLocallyError(f"The local cloud has no {logical_id}.{attribute} ({kind}).")
+        return known[kind, attribute]
+
+    def _kind(self, logical_id: str) -> str:
+        if logical_id in self._declared:
+            return text(self._declared[logical_id].get("Type", ""))
+        for owner, resource in self._declared.items():
+            # SAM makes these itself: FunctionRole, ApiApiGatewayDefaultStage and the like.
+            if str(resource.get("Type", "")).startswith("AWS::Serverless::") and logical_id.startswith(owner):
+                raise NotMadeLocallyError(f"The local cloud has no {logical_id}, which SAM makes on AWS.")
+        raise TemplateError(
+            f"The template refers to {logical_id}, which is neither a parameter nor a resource."
+        )
+
+
+def _merge(shared: Any, own: Any) -> Any:
+    """Merge a section of Globals into a resource as SAM does: maps deeply, lists end to end."""
+    if isinstance(shared, Mapping) and isinstance(own, Mapping):
+        merged = dict(shared)
+        for key, value in own.items():
+            merged[key] = _merge(shared[key], value) if key in shared else value
+        return merged
+    if isinstance(shared, list) and isinstance(own, list):
+        return shared + own
+    return own
