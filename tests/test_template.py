@@ -1,0 +1,305 @@
+"""The template as CloudFormation would see it: translated as AWS does, then linted and looked at."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from check_template import problems, translate
+
+ROOT = Path(__file__).parent.parent
+TEMPLATE = (ROOT / "template.yaml").read_text()
+
+Resource = dict[str, Any]
+
+
+@pytest.fixture(scope="module", params=["arm64", "x86_64"])
+def template(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return translate(TEMPLATE, {"Architecture": request.param})
+
+
+@pytest.fixture(scope="module")
+def resources() -> dict[str, Resource]:
+    translated: dict[str, Resource] = translate(TEMPLATE, {})["Resources"]
+    return translated
+
+
+def of_type(resources: dict[str, Resource], kind: str) -> dict[str, Any]:
+    return {name: resource["Properties"] for name, resource in resources.items() if resource["Type"] == kind}
+
+
+def statements(resources: dict[str, Resource]) -> Iterator[dict[str, Any]]:
+    """Every statement of every policy: of roles, of managed policies, of the bucket and of the queues."""
+    for resource in resources.values():
+        properties = resource["Properties"]
+        inline = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
+        own = [properties["PolicyDocument"]] if "PolicyDocument" in properties else []
+        for document in [*inline, *own]:
+            yield from document["Statement"]
+
+
+def allowed(resources: dict[str, Resource], role: str) -> dict[str, Any]:
+    """What a role may do: resource by action."""
+    (policy,) = resources[role]["Properties"]["Policies"]
+    return {
+        action: statement["Resource"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in as_list(statement["Action"])
+    }
+
+
+def as_list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_translated_template_has_nothing_for_cfn_lint_to_complain_of(template: dict[str, Any]) -> None:
+    found = problems(template)
+
+    assert found == []
+
+
+def test_template_deploys_the_two_functions_on_python_3_13(resources: dict[str, Resource]) -> None:
+    functions = of_type(resources, "AWS::Lambda::Function")
+
+    handlers = {name: function["Handler"] for name, function in functions.items()}
+    assert handlers == {
+        "PredictFunction": "lampyris.handlers.predict.handler",
+        "PublishFunction": "lampyris.handlers.publish.handler",
+    }
+    assert {function["Runtime"] for function in functions.values()} == {"python3.13"}
+
+
+def test_functions_run_on_arm64_unless_told_otherwise() -> None:
+    template = translate(TEMPLATE, {})
+
+    architecture = template["Parameters"]["Architecture"]
+    assert architecture["Default"] == "arm64"
+    assert architecture["AllowedValues"] == ["arm64", "x86_64"]
+    for function in of_type(template["Resources"], "AWS::Lambda::Function").values():
+        assert function["Architectures"] == [{"Ref": "Architecture"}]
+
+
+def test_functions_are_told_what_their_bootstrap_reads(resources: dict[str, Resource]) -> None:
+    functions = of_type(resources, "AWS::Lambda::Function")
+
+    shared = {
+        "LAMPYRIS_BUCKET": {"Ref": "Bucket"},
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+        "POWERTOOLS_LOGGER_LOG_EVENT": "false",
+        "POWERTOOLS_METRICS_NAMESPACE": "Lampyris",
+    }
+    assert functions["PublishFunction"]["Environment"]["Variables"] == {
+        **shared,
+        "POWERTOOLS_SERVICE_NAME": "publish",
+    }
+    assert functions["PredictFunction"]["Environment"]["Variables"] == {
+        **shared,
+        "LAMPYRIS_ALIAS_TTL_S": {"Ref": "AliasTtlSeconds"},
+        "LAMPYRIS_PRELOAD": {"Ref": "PreloadModels"},
+        "POWERTOOLS_SERVICE_NAME": "predict",
+    }
+
+
+def test_functions_are_traced_and_log_to_groups_that_expire(resources: dict[str, Resource]) -> None:
+    groups = of_type(resources, "AWS::Logs::LogGroup")
+
+    for function in of_type(resources, "AWS::Lambda::Function").values():
+        assert function["TracingConfig"] == {"Mode": "Active"}
+        assert function["LoggingConfig"]["LogGroup"]["Ref"] in groups
+    assert set(groups) == {"ApiLogs", "PredictLogs", "PublishLogs"}
+    assert all(group["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups.values())
+
+
+def test_each_function_has_a_role_of_its_own(resources: dict[str, Resource]) -> None:
+    functions = of_type(resources, "AWS::Lambda::Function")
+
+    roles = {name: function["Role"]["Fn::GetAtt"][0] for name, function in functions.items()}
+    assert roles == {"PredictFunction": "PredictRole", "PublishFunction": "PublishRole"}
+    for role in of_type(resources, "AWS::IAM::Role").values():
+        assert "ManagedPolicyArns" not in role
+
+
+def test_no_statement_allows_every_action(resources: dict[str, Resource]) -> None:
+    granted = [
+        action
+        for statement in statements(resources)
+        if statement["Effect"] == "Allow"
+        for action in as_list(statement["Action"])
+    ]
+
+    assert granted
+    assert [action for action in granted if "*" in action] == []
+
+
+def test_only_tracing_is_allowed_on_every_resource(resources: dict[str, Resource]) -> None:
+    on_everything = [
+        statement["Action"]
+        for statement in statements(resources)
+        if statement["Effect"] == "Allow" and "*" in as_list(statement["Resource"])
+    ]
+
+    assert on_everything == [["xray:PutTraceSegments", "xray:PutTelemetryRecords"]] * 2
+
+
+def test_predict_reads_models_and_blobs_and_writes_nothing_to_the_bucket(
+    resources: dict[str, Resource],
+) -> None:
+    predict = allowed(resources, "PredictRole")
+
+    assert {action for action in predict if action.startswith("s3:")} == {"s3:GetObject", "s3:ListBucket"}
+    assert predict["s3:GetObject"] == [
+        {"Fn::Sub": "${Bucket.Arn}/models/*"},
+        {"Fn::Sub": "${Bucket.Arn}/blobs/*"},
+    ]
+
+
+def test_publish_may_not_write_to_the_inbox_nor_delete_anything(resources: dict[str, Resource]) -> None:
+    publish = allowed(resources, "PublishRole")
+
+    assert {"Fn::Sub": "${Bucket.Arn}/inbox/*"} not in publish["s3:PutObject"]
+    assert [action for action in publish if "Delete" in action] == ["sqs:DeleteMessage"]
+    assert publish["sqs:ReceiveMessage"] == {"Fn::GetAtt": ["InboxQueue", "Arn"]}
+
+
+def test_bucket_is_encrypted_versioned_private_and_outlives_the_stack(
+    resources: dict[str, Resource],
+) -> None:
+    bucket = resources["Bucket"]["Properties"]
+
+    (encryption,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    assert resources["Bucket"]["DeletionPolicy"] == "Retain"
+    assert resources["Bucket"]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_bucket_and_queues_refuse_requests_without_tls(resources: dict[str, Resource]) -> None:
+    denied = [statement for statement in statements(resources) if statement["Effect"] == "Deny"]
+
+    guarded = {str(target) for statement in denied for target in as_list(statement["Resource"])}
+    assert guarded == {
+        "{'Fn::GetAtt': ['Bucket', 'Arn']}",
+        "{'Fn::Sub': '${Bucket.Arn}/*'}",
+        "{'Fn::GetAtt': ['InboxQueue', 'Arn']}",
+        "{'Fn::GetAtt': ['InboxDeadLetters', 'Arn']}",
+    }
+    for statement in denied:
+        assert statement["Principal"] == "*"
+        assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_lifecycle_clears_the_inbox_and_never_the_registry(resources: dict[str, Resource]) -> None:
+    rules = resources["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+
+    expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
+    assert expiring == {"inbox/": 30}
+    assert any("NoncurrentVersionExpiration" in rule for rule in rules)
+    assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
+
+
+def test_inbox_tells_its_queue_of_whole_bundles_and_bare_models(resources: dict[str, Resource]) -> None:
+    notifications = resources["Bucket"]["Properties"]["NotificationConfiguration"]["QueueConfigurations"]
+
+    filters = [
+        {rule["Name"]: rule["Value"] for rule in notification["Filter"]["S3Key"]["Rules"]}
+        for notification in notifications
+    ]
+    assert filters == [
+        {"prefix": "inbox/", "suffix": "bundle.json"},
+        {"prefix": "inbox/", "suffix": ".onnx"},
+    ]
+    for notification in notifications:
+        assert notification["Event"] == "s3:ObjectCreated:*"
+        assert notification["Queue"] == {"Fn::GetAtt": ["InboxQueue", "Arn"]}
+
+
+def test_only_this_accounts_bucket_may_send_to_the_inbox_queue(resources: dict[str, Resource]) -> None:
+    policy = resources["InboxQueuePolicy"]["Properties"]["PolicyDocument"]
+
+    (send,) = [statement for statement in policy["Statement"] if statement["Effect"] == "Allow"]
+    bucket_name = resources["Bucket"]["Properties"]["BucketName"]["Fn::Sub"]
+    assert send["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert send["Action"] == "sqs:SendMessage"
+    assert send["Condition"] == {
+        "ArnEquals": {"aws:SourceArn": {"Fn::Sub": f"arn:${{AWS::Partition}}:s3:::{bucket_name}"}},
+        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+    }
+    assert resources["Bucket"]["DependsOn"] == "InboxQueuePolicy"
+
+
+def test_queues_are_encrypted_and_every_source_queue_has_dead_letters(resources: dict[str, Resource]) -> None:
+    queues = of_type(resources, "AWS::SQS::Queue")
+
+    assert all(queue["SqsManagedSseEnabled"] for queue in queues.values())
+    for source in of_type(resources, "AWS::Lambda::EventSourceMapping").values():
+        queue = queues[source["EventSourceArn"]["Fn::GetAtt"][0]]
+        redrive = queue["RedrivePolicy"]
+        dead_letters = queues[redrive["deadLetterTargetArn"]["Fn::GetAtt"][0]]
+        assert redrive["maxReceiveCount"] == 5
+        assert dead_letters["MessageRetentionPeriod"] == 14 * 24 * 3600
+        assert dead_letters["MessageRetentionPeriod"] > queue["MessageRetentionPeriod"]
+
+
+def test_messages_stay_hidden_for_six_times_the_functions_timeout(resources: dict[str, Resource]) -> None:
+    sources = of_type(resources, "AWS::Lambda::EventSourceMapping").values()
+
+    assert sources
+    for source in sources:
+        queue = resources[source["EventSourceArn"]["Fn::GetAtt"][0]]["Properties"]
+        function = resources[source["FunctionName"]["Ref"]]["Properties"]
+        assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
+
+
+def test_queue_workers_report_failures_message_by_message(resources: dict[str, Resource]) -> None:
+    (source,) = of_type(resources, "AWS::Lambda::EventSourceMapping").values()
+
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert source["BatchSize"] <= 5
+
+
+def test_a_dead_letter_raises_an_alarm(resources: dict[str, Resource]) -> None:
+    (alarm,) = of_type(resources, "AWS::CloudWatch::Alarm").values()
+
+    assert alarm["Dimensions"] == [
+        {"Name": "QueueName", "Value": {"Fn::GetAtt": ["InboxDeadLetters", "QueueName"]}}
+    ]
+    assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
+
+
+def test_every_route_asks_for_a_signature(resources: dict[str, Resource]) -> None:
+    paths = resources["Api"]["Properties"]["Body"]["paths"]
+
+    assert {path: list(methods) for path, methods in paths.items()} == {
+        "/v2": ["x-amazon-apigateway-any-method"],
+        "/v2/{path+}": ["x-amazon-apigateway-any-method"],
+        "/models/{model}/predict": ["post"],
+        "$default": ["x-amazon-apigateway-any-method"],
+    }
+    for methods in paths.values():
+        for operation in methods.values():
+            assert operation["security"] == [{"AWS_IAM": []}]
+            assert operation["x-amazon-apigateway-integration"]["payloadFormatVersion"] == "2.0"
+
+
+def test_api_is_throttled_and_writes_access_logs(resources: dict[str, Resource]) -> None:
+    (stage,) = of_type(resources, "AWS::ApiGatewayV2::Stage").values()
+
+    assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] > 0
+    assert stage["AccessLogSettings"]["DestinationArn"] == {"Fn::GetAtt": ["ApiLogs", "Arn"]}
+
+
+def test_function_gives_up_before_the_api_does(resources: dict[str, Resource]) -> None:
+    timeout_s = resources["PredictFunction"]["Properties"]["Timeout"]
+
+    assert timeout_s < 30
+
+
+def test_outputs_name_what_a_client_needs() -> None:
+    outputs = translate(TEMPLATE, {})["Outputs"]
+
+    assert outputs["Api"]["Value"] == {"Fn::GetAtt": ["Api", "ApiEndpoint"]}
+    assert outputs["Bucket"]["Value"] == {"Ref": "Bucket"}
+    assert set(outputs) == {"Api", "Bucket", "InboxDeadLetters", "InboxQueue", "InvokePolicy"}
