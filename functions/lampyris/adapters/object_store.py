@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import obstore
@@ -49,7 +50,7 @@ class ObjectStore:
         with _errors("head", key):
             return obstore.head(self._bucket, key)["size"]
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes | Path) -> None:
         with _errors("put", key):
             obstore.put(self._bucket, key, data)
 

@@ -1,11 +1,13 @@
 """Where things stand in the bucket. The bucket is the registry: these keys are its whole schema."""
 
-from dataclasses import dataclass
+import msgspec
 
 from lampyris.domain.names import check_model_name, check_upload_id
 from lampyris.errors import InvalidName
 
 INBOX = "inbox/"
+MODELS = "models/"
+MODELS = "models/"
 BUNDLE_FILE = "bundle.json"
 FILES = "files/"
 
@@ -43,8 +45,7 @@ def rejected_key(model: str, upload: str) -> str:
     return f"rejected/{model}/{upload}.json"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Upload:
+class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """A place in the inbox: a bundle (`bundle.json` last, its files under `files/`) or one bare `.onnx`."""
 
     model: str
@@ -52,8 +53,12 @@ class Upload:
     file: str
 
     @property
+    def prefix(self) -> str:
+        return f"{INBOX}{self.model}/{self.upload}/"
+
+    @property
     def key(self) -> str:
-        return f"{INBOX}{self.model}/{self.upload}/{self.file}"
+        return f"{self.prefix}{self.file}"
 
     @property
     def is_bundle(self) -> bool:
@@ -61,7 +66,7 @@ class Upload:
 
     def file_key(self, name: str) -> str:
         """Return the key of a file that the bundle names."""
-        return f"{INBOX}{self.model}/{self.upload}/{FILES}{name}"
+        return f"{self.prefix}{FILES}{name}"
 
     @classmethod
     def from_key(cls, key: str) -> "Upload | None":

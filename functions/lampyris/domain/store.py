@@ -1,21 +1,21 @@
 """What Lampyris needs of a bucket: whole objects, ranges, and conditional writes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
+import msgspec
 
-@dataclass(frozen=True, kw_only=True)
-class Stored:
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """An object as it was read; `etag` is what `replace` and `get_if_changed` compare."""
 
     data: bytes
     etag: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """An object as a listing shows it."""
 
     key: str
@@ -42,8 +42,8 @@ class Store(Protocol):
         """Return an object's size without reading it. Raises: ObjectNotFound."""
         ...
 
-    def put(self, key: str, data: bytes) -> None:
-        """Write an object, whatever stood there."""
+    def put(self, key: str, data: bytes | Path) -> None:
+        """Write an object, whatever stood there; a large file goes in parts, and is never held whole."""
         ...
 
     def create(self, key: str, data: bytes) -> None:

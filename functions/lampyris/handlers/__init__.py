@@ -1,0 +1,1 @@
+"""The functions that AWS calls. Importing a module here is its INIT."""

@@ -1,0 +1,1 @@
+"""From an upload in the inbox to a version that is live: check, optimise, prove, commit."""

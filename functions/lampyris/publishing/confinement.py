@@ -1,0 +1,121 @@
+"""Try a model in a process of its own, under limits that the kernel keeps.
+
+onnxruntime is native code fed with what strangers upload. A crash, an endless loop or a model that takes all
+the memory must end in a refusal that says so, and not in the end of the function.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lampyris.domain.signature import Signature
+from lampyris.errors import LampyrisError, UnsupportedModel, UploadRefused
+
+VERDICT_FILE = "verdict.json"
+OUT_OF_MEMORY = 3
+_LOG_FILE = "trial.log"
+_LOG_SHOWN = 2000
+# What the function itself holds beside the trial, with room to spare.
+_OWN_BYTES = 256 * 2**20
+# Measured: a trial takes up to three times the model's size. A quarter of the memory leaves room for
+# activations, and two copies fit on the disk that template.yaml gives.
+_UPLOAD_SHARE = 4
+# A model that takes longer could not answer within the 30 s of an HTTP API. The function itself has 120 s.
+_TIME_S = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much an upload may be (`upload_bytes`), and its trial may take of memory and time."""
+
+    upload_bytes: int
+    memory_bytes: int
+    time_s: int
+
+    @classmethod
+    def of_function(cls, memory_mb: int) -> "Limits":
+        """Share out a function's memory."""
+        memory_bytes = memory_mb * 2**20
+        return cls(
+            upload_bytes=memory_bytes // _UPLOAD_SHARE,
+            memory_bytes=memory_bytes - _OWN_BYTES,
+            time_s=_TIME_S,
+        )
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The artifact stands in the folder, and this is what it promises."""
+
+    signature: Signature
+    onnxruntime: str
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An UploadRefused on its way from one process to another."""
+
+    code: str
+    facts: dict[str, Any]
+
+    @classmethod
+    def of(cls, refusal: UploadRefused) -> "Refused":
+        return cls(code=refusal.code, facts=vars(refusal))
+
+    def error(self) -> UploadRefused:
+        kinds = {kind.code: kind for kind in UploadRefused.__subclasses__()}
+        return kinds[self.code](**self.facts)
+
+
+@dataclass(eq=False, kw_only=True)
+class TrialFailed(LampyrisError):
+    """The trial itself broke, which says nothing about the model; `log` is what it left on stderr."""
+
+    code = "trial-failed"
+    status: int
+    log: str
+
+    def __str__(self) -> str:
+        return f"The trial ended with status {self.status}: {self.log}"
+
+
+def run_trial(folder: Path, limits: Limits) -> Accepted:
+    """Inspect, optimise and run the model in `folder`, where the artifact is then.
+
+    Raises: UploadRefused; TrialFailed if the fault is not the model's.
+    """
+    with (folder / _LOG_FILE).open("wb") as log:
+        # -P: no module may come from the working folder. The environment is handed on for Python's own sake.
+        status = subprocess.run(  # noqa: S603 - our own interpreter, our own module, numbers and a folder of ours
+            [
+                *(sys.executable, "-P", "-m", "lampyris.publishing.trial", str(folder)),
+                *(str(limits.upload_bytes), str(limits.memory_bytes), str(limits.time_s)),
+            ],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            check=False,
+        ).returncode
+    memory_mb = limits.memory_bytes // 2**20
+    if status == -signal.SIGALRM:
+        raise UnsupportedModel(reason=f"The model did not load and answer within {limits.time_s} s.")
+    if status in (OUT_OF_MEMORY, -signal.SIGKILL):
+        raise UnsupportedModel(
+            reason=f"The model needs more than {memory_mb:,} MB of memory to load and answer."
+        )
+    if status < 0:
+        name = signal.Signals(-status).name
+        raise UnsupportedModel(
+            reason=f"onnxruntime crashed ({name}) on the model; it had {memory_mb:,} MB of memory."
+        )
+    if status != 0:
+        raise TrialFailed(status=status, log=(folder / _LOG_FILE).read_text(errors="replace")[-_LOG_SHOWN:])
+    verdict = msgspec.json.decode((folder / VERDICT_FILE).read_bytes(), type=Accepted | Refused)
+    if isinstance(verdict, Refused):
+        raise verdict.error()
+    return verdict

@@ -1,0 +1,28 @@
+"""What onnxruntime's failures mean: it raises classes with no common root, and says the rest in words."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lampyris.errors import UnsupportedModel
+
+_OUT_OF_MEMORY = ("bad_alloc", "Failed to allocate memory")
+_PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
+_REASON_LENGTH = 400
+
+
+@contextmanager
+def refusing(what: str) -> Iterator[None]:
+    """Turn a failure of onnxruntime into a refusal that says `what` could not be done.
+
+    Raises: MemoryError if memory was what it lacked, else UnsupportedModel.
+    """
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        said = _PREFIX.sub("", str(error))
+        if any(sign in said for sign in _OUT_OF_MEMORY):
+            raise MemoryError(said) from error
+        raise UnsupportedModel(reason=f"onnxruntime cannot {what}: {said[:_REASON_LENGTH]}") from error

@@ -1,0 +1,76 @@
+"""The process in which a model is tried; `confinement` starts it.
+
+    python -m lampyris.publishing.trial FOLDER UPLOAD_BYTES MEMORY_BYTES TIME_S
+
+It reads the model, and a bundle's document and probe, from the folder, and leaves the artifact and a verdict.
+"""
+
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+import onnxruntime
+
+from lampyris.domain.bundle import MODEL_FILE, PROBE_FILE
+from lampyris.domain.layout import BUNDLE_FILE
+from lampyris.errors import UploadRefused
+from lampyris.publishing.confinement import OUT_OF_MEMORY, VERDICT_FILE, Accepted, Refused
+from lampyris.publishing.inbox import read_bundle
+from lampyris.publishing.inspection import inspect
+from lampyris.publishing.optimise import optimise
+from lampyris.publishing.probing import read_probe, run_on_zeros, run_probe
+from lampyris.publishing.runtime import refusing
+from lampyris.publishing.signatures import check_labels, check_promise, signature_of, with_observed_shapes
+from lampyris.serving.fetch import GRAPH_FILE
+from lampyris.serving.sessions import open_session
+
+
+def try_model(folder: Path, *, limit_bytes: int) -> Accepted:
+    """Take a model through every check, in order, and leave its artifact in `folder`.
+
+    Raises: UploadRefused, MemoryError.
+    """
+    model = folder / MODEL_FILE
+    inspect(model)
+    optimise(model, limit_bytes=limit_bytes)
+    with refusing("load the optimised model"):
+        session = open_session(folder / GRAPH_FILE, threads=1)  # as the predict function will
+    signature = signature_of(session)
+    document = folder / BUNDLE_FILE
+    if document.exists():
+        promised = read_bundle(document.read_bytes()).signature
+        check_promise(promised, signature)
+        shapes = run_probe(session, read_probe((folder / PROBE_FILE).read_bytes()), promised)
+        check_labels(promised, shapes)
+        signature = promised
+    else:
+        observed = run_on_zeros(session, signature)
+        signature = signature if observed is None else with_observed_shapes(signature, observed)
+    return Accepted(signature=signature, onnxruntime=onnxruntime.__version__)
+
+
+def main(folder: Path, *, limit_bytes: int, memory_bytes: int, time_s: int) -> None:
+    """Write the verdict, or end as `confinement` understands: by the alarm, or with OUT_OF_MEMORY."""
+    signal.alarm(time_s)  # with no handler it ends the process, whatever native code is doing
+    # Data, not address space: a mapped file takes none of the memory that can run out.
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    verdict: Accepted | Refused
+    try:
+        verdict = try_model(folder, limit_bytes=limit_bytes)
+    except UploadRefused as refusal:
+        verdict = Refused.of(refusal)
+    except MemoryError:
+        os._exit(OUT_OF_MEMORY)
+    (folder / VERDICT_FILE).write_bytes(msgspec.json.encode(verdict))
+
+
+if __name__ == "__main__":
+    main(
+        Path(sys.argv[1]),
+        limit_bytes=int(sys.argv[2]),
+        memory_bytes=int(sys.argv[3]),
+        time_s=int(sys.argv[4]),
+    )
