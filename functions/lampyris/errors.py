@@ -1,10 +1,12 @@
 """Every error that a caller, an uploader or an operator can meet.
 
 An error holds facts and says one sentence; it knows no status code. `code` is stable: scripts may rely on it.
+The classes are written out, as dataclasses would cost a cold start half a millisecond each.
 
     LampyrisError
     ├── InvalidRequest           the caller must change the request
-    │   ├── MalformedRequest, RouteNotFound, MethodNotAllowed, UnsupportedMediaType, RequestTooLarge
+    │   ├── MalformedRequest, RouteNotFound, MethodNotAllowed, UnsupportedMediaType
+    │   ├── ImageTooLarge, ResponseTooLarge
     │   ├── InvalidTensor, InvalidImage
     │   └── InvalidName
     ├── NotFound                 what was named does not exist
@@ -12,12 +14,11 @@ An error holds facts and says one sentence; it knows no status code. `code` is s
     ├── Conflict                 somebody else was first
     │   └── ObjectExists, ObjectChanged
     ├── UploadRefused            an upload is not admitted, and never will be as it is
-    │   └── NotOnnx, ExternalData, UnsupportedModel, UploadTooLarge, CorruptBundle, ProbeDisagrees
+    │   └── NotOnnx, ExternalData, UnsupportedModel, UploadTooLarge, CorruptBundle, ProbeDisagrees, UploadGone
     └── Unavailable              try again later
         └── StoreUnavailable, ArtifactDamaged, InferenceFailed
 """
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 
@@ -27,264 +28,258 @@ class LampyrisError(Exception):
     code: ClassVar[str] = "error"
 
 
+class _SaysWhy(LampyrisError):
+    """An error whose sentence is written where it is raised."""
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class InvalidRequest(LampyrisError):
     """The request cannot be served as it is."""
 
 
-@dataclass(eq=False, kw_only=True)
-class MalformedRequest(InvalidRequest):
+class MalformedRequest(_SaysWhy, InvalidRequest):
     """The body cannot be read as what it claims to be."""
 
     code = "malformed-request"
-    reason: str
-
-    def __str__(self) -> str:
-        return self.reason
 
 
-@dataclass(eq=False, kw_only=True)
 class RouteNotFound(InvalidRequest):
     code = "route-not-found"
-    method: str
-    path: str
 
-    def __str__(self) -> str:
-        return (
-            f"Nothing answers {self.method} {self.path}. Predictions are at POST /models/{{model}}/predict "
+    def __init__(self, *, method: str, path: str) -> None:
+        super().__init__(
+            f"Nothing answers {method} {path}. Predictions are at POST /models/{{model}}/predict "
             "and POST /v2/models/{model}/infer."
         )
+        self.method = method
+        self.path = path
 
 
-@dataclass(eq=False, kw_only=True)
 class MethodNotAllowed(InvalidRequest):
     code = "method-not-allowed"
-    method: str
-    allowed: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return f"{self.method} is not allowed here; use {' or '.join(self.allowed)}."
+    def __init__(self, *, method: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"{method} is not allowed here; use {' or '.join(allowed)}.")
+        self.method = method
+        self.allowed = allowed
 
 
-@dataclass(eq=False, kw_only=True)
 class UnsupportedMediaType(InvalidRequest):
     code = "unsupported-media-type"
-    media_type: str
-    supported: tuple[str, ...]
 
-    def __str__(self) -> str:
-        came = f"{self.media_type!r}" if self.media_type else "no Content-Type"
-        return f"The body came with {came}; send one of {', '.join(self.supported)}."
-
-
-@dataclass(eq=False, kw_only=True)
-class RequestTooLarge(InvalidRequest):
-    code = "request-too-large"
-    what: str
-    size: int
-    limit: int
-
-    def __str__(self) -> str:
-        return f"{self.what} is {self.size:,}; the limit is {self.limit:,}."
+    def __init__(self, *, media_type: str, supported: tuple[str, ...]) -> None:
+        came = f"{media_type!r}" if media_type else "no Content-Type"
+        super().__init__(f"The body came with {came}; send one of {', '.join(supported)}.")
+        self.media_type = media_type
+        self.supported = supported
 
 
-@dataclass(eq=False, kw_only=True)
+class ImageTooLarge(InvalidRequest):
+    code = "image-too-large"
+
+    def __init__(self, *, width: int, height: int, limit_pixels: int) -> None:
+        super().__init__(
+            f"The image has {width:,} x {height:,} pixels; "
+            f"at most {limit_pixels:,} are taken. Send a smaller one."
+        )
+        self.width = width
+        self.height = height
+        self.limit_pixels = limit_pixels
+
+
+class ResponseTooLarge(InvalidRequest):
+    code = "response-too-large"
+
+    def __init__(self, *, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(
+            f"The answer has {size_bytes:,} bytes; at most {limit_bytes:,} can be sent. "
+            "Ask for fewer rows, or for fewer outputs."
+        )
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+
+
 class InvalidTensor(InvalidRequest):
     """A tensor disagrees with the model's signature."""
 
     code = "invalid-tensor"
-    tensor: str
-    reason: str
 
-    def __str__(self) -> str:
-        return f"Tensor {self.tensor!r}: {self.reason}"
+    def __init__(self, *, tensor: str, reason: str) -> None:
+        super().__init__(f"Tensor {tensor!r}: {reason}")
+        self.tensor = tensor
+        self.reason = reason
 
 
-@dataclass(eq=False, kw_only=True)
-class InvalidImage(InvalidRequest):
+class InvalidImage(_SaysWhy, InvalidRequest):
     code = "invalid-image"
-    reason: str
-
-    def __str__(self) -> str:
-        return self.reason
 
 
-@dataclass(eq=False, kw_only=True)
 class InvalidName(InvalidRequest):
     code = "invalid-name"
-    kind: str
-    name: str
-    rule: str
 
-    def __str__(self) -> str:
-        return f"{self.name!r} cannot be the name of {self.kind}: {self.rule}."
+    def __init__(self, *, kind: str, name: str, rule: str) -> None:
+        super().__init__(f"{name!r} cannot be the name of {kind}: {rule}.")
+        self.kind = kind
+        self.name = name
+        self.rule = rule
 
 
 class NotFound(LampyrisError):
     """What was named does not exist."""
 
 
-@dataclass(eq=False, kw_only=True)
 class ModelNotFound(NotFound):
     code = "model-not-found"
-    model: str
 
-    def __str__(self) -> str:
-        return f"There is no model {self.model!r}; to make one: lampyris publish BUNDLE --model {self.model}"
+    def __init__(self, *, model: str) -> None:
+        super().__init__(f"There is no model {model!r}.")
+        self.model = model
 
 
-@dataclass(eq=False, kw_only=True)
 class VersionNotFound(NotFound):
     code = "version-not-found"
-    model: str
-    version: int
 
-    def __str__(self) -> str:
-        return f"Model {self.model!r} has no version {self.version}."
+    def __init__(self, *, model: str, version: int | str) -> None:
+        super().__init__(f"Model {model!r} has no version {version}.")
+        self.model = model
+        self.version = version
 
 
-@dataclass(eq=False, kw_only=True)
 class AliasNotFound(NotFound):
     code = "alias-not-found"
-    model: str
-    alias: str
 
-    def __str__(self) -> str:
-        return f"Model {self.model!r} has no alias {self.alias!r}."
+    def __init__(self, *, model: str, alias: str) -> None:
+        super().__init__(f"Model {model!r} has no alias {alias!r}.")
+        self.model = model
+        self.alias = alias
 
 
-@dataclass(eq=False, kw_only=True)
 class ObjectNotFound(NotFound):
     """The store holds nothing under this key."""
 
     code = "object-not-found"
-    key: str
 
-    def __str__(self) -> str:
-        return f"The store holds nothing at {self.key!r}."
+    def __init__(self, *, key: str) -> None:
+        super().__init__(f"The store holds nothing at {key!r}.")
+        self.key = key
 
 
 class Conflict(LampyrisError):
     """Somebody else was first; look again and decide anew."""
 
 
-@dataclass(eq=False, kw_only=True)
 class ObjectExists(Conflict):
     code = "object-exists"
-    key: str
 
-    def __str__(self) -> str:
-        return f"Something stands at {self.key!r} already."
+    def __init__(self, *, key: str) -> None:
+        super().__init__(f"Something stands at {key!r} already.")
+        self.key = key
 
 
-@dataclass(eq=False, kw_only=True)
 class ObjectChanged(Conflict):
     code = "object-changed"
-    key: str
 
-    def __str__(self) -> str:
-        return f"{self.key!r} was changed by somebody else in the meantime."
+    def __init__(self, *, key: str) -> None:
+        super().__init__(f"{key!r} was changed by somebody else in the meantime.")
+        self.key = key
 
 
 class UploadRefused(LampyrisError):
     """An upload is not admitted; delivering it again would change nothing."""
 
 
-@dataclass(eq=False, kw_only=True)
 class NotOnnx(UploadRefused):
     code = "not-onnx"
-    reason: str
 
-    def __str__(self) -> str:
-        return f"The file is not an ONNX model: {self.reason}"
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(f"The file is not an ONNX model: {reason}")
+        self.reason = reason
 
 
-@dataclass(eq=False, kw_only=True)
 class ExternalData(UploadRefused):
     code = "external-data"
-    tensor: str
 
-    def __str__(self) -> str:
-        return (
-            f"Tensor {self.tensor!r} keeps its data in another file. Save the model as one file: "
+    def __init__(self, *, tensor: str) -> None:
+        super().__init__(
+            f"Tensor {tensor!r} keeps its data in another file. Save the model as one file: "
             "onnx.save(model, path, save_as_external_data=False)."
         )
+        self.tensor = tensor
 
 
-@dataclass(eq=False, kw_only=True)
-class UnsupportedModel(UploadRefused):
+class UnsupportedModel(_SaysWhy, UploadRefused):
     code = "unsupported-model"
-    reason: str
-
-    def __str__(self) -> str:
-        return self.reason
 
 
-@dataclass(eq=False, kw_only=True)
 class UploadTooLarge(UploadRefused):
     code = "upload-too-large"
-    size_bytes: int
-    limit_bytes: int
 
-    def __str__(self) -> str:
-        return f"The upload has {self.size_bytes:,} bytes; at most {self.limit_bytes:,} are admitted."
+    def __init__(self, *, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(f"The upload has {size_bytes:,} bytes; at most {limit_bytes:,} are admitted.")
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
 
 
-@dataclass(eq=False, kw_only=True)
-class CorruptBundle(UploadRefused):
+class CorruptBundle(_SaysWhy, UploadRefused):
     code = "corrupt-bundle"
-    reason: str
-
-    def __str__(self) -> str:
-        return self.reason
 
 
-@dataclass(eq=False, kw_only=True)
 class ProbeDisagrees(UploadRefused):
     """The published graph does not answer the bundle's probe as the build said it would."""
 
     code = "probe-disagrees"
-    output: str
-    reason: str
 
-    def __str__(self) -> str:
-        return f"Output {self.output!r} disagrees with the bundle's probe: {self.reason}"
+    def __init__(self, *, output: str, reason: str) -> None:
+        super().__init__(f"Output {output!r} disagrees with the bundle's probe: {reason}")
+        self.output = output
+        self.reason = reason
+
+
+class UploadGone(UploadRefused):
+    """The inbox was emptied before the upload's turn came."""
+
+    code = "upload-gone"
+
+    def __init__(self, *, key: str) -> None:
+        super().__init__(f"Nothing stands at {key!r} any more; upload it again.")
+        self.key = key
 
 
 class Unavailable(LampyrisError):
     """It may work later."""
 
 
-@dataclass(eq=False, kw_only=True)
 class StoreUnavailable(Unavailable):
     """The store did not answer, or refused; `operation` and `cause` are for the log, not for callers."""
 
     code = "store-unavailable"
-    operation: str
-    cause: str
 
-    def __str__(self) -> str:
-        return f"The store failed at {self.operation}: {self.cause}"
+    def __init__(self, *, operation: str, cause: str) -> None:
+        super().__init__(f"The store failed at {operation}: {cause}")
+        self.operation = operation
+        self.cause = cause
 
 
-@dataclass(eq=False, kw_only=True)
 class ArtifactDamaged(Unavailable):
     """Bytes from the store do not have the digest that the manifest promises."""
 
     code = "artifact-damaged"
-    digest: str
-    part: int
 
-    def __str__(self) -> str:
-        return f"Part {self.part} of blob {self.digest} is damaged."
+    def __init__(self, *, digest: str, part: int) -> None:
+        super().__init__(f"Part {part} of blob {digest} is damaged.")
+        self.digest = digest
+        self.part = part
 
 
-@dataclass(eq=False, kw_only=True)
 class InferenceFailed(Unavailable):
     """onnxruntime gave up on a run; `cause` is for the log, not for callers."""
 
     code = "inference-failed"
-    model: str
-    cause: str
 
-    def __str__(self) -> str:
-        return f"Model {self.model!r} failed: {self.cause}"
+    def __init__(self, *, model: str, cause: str) -> None:
+        super().__init__(f"Model {model!r} failed: {cause}")
+        self.model = model
+        self.cause = cause

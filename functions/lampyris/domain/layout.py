@@ -7,7 +7,6 @@ from lampyris.errors import InvalidName
 
 INBOX = "inbox/"
 MODELS = "models/"
-MODELS = "models/"
 BUNDLE_FILE = "bundle.json"
 FILES = "files/"
 

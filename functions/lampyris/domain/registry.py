@@ -1,7 +1,7 @@
 """The registry: versions and aliases as documents in a bucket, and the three writes that make a version live.
 
-Every write is safe to repeat, whether or not an earlier attempt took effect. In this order a reader sees nothing
-half done: blobs (named by their digest), the manifest (created where none stands: the commit), the alias
+Every write is safe to repeat, whether or not an earlier attempt took effect. In this order a reader sees
+nothing half done: blobs (named by their digest), the manifest (created where none stands: the commit), the alias
 (replaced only as it was read).
 """
 
