@@ -1,29 +1,35 @@
 """The composition root: the only module that reads the environment."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
 
 from lampyris.adapters.object_store import ObjectStore, s3_store
 from lampyris.domain.names import check_alias_name, check_model_name
+from lampyris.domain.store import Store
 from lampyris.errors import LampyrisError
+from lampyris.serving.preload import Preload
+from lampyris.serving.resolver import Resolver
+from lampyris.serving.sessions import Sessions
 
 
-@dataclass(eq=False, kw_only=True)
 class MissingSettings(LampyrisError):
     """The function was deployed without what it needs."""
 
     code = "missing-settings"
-    names: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return f"Set these environment variables of the function: {', '.join(self.names)}."
+    def __init__(self, *, names: tuple[str, ...]) -> None:
+        super().__init__(f"Set these environment variables of the function: {', '.join(names)}.")
+        self.names = names
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a function's environment says.
 
-    `preload` lists (model, alias) to load during INIT; `memory_mb` is the function's own memory.
+    `preload` lists (model, alias) to load during INIT; `memory_mb` is the function's own memory; `scratch` is
+    a folder that one execution environment has to itself.
     """
 
     bucket: str
@@ -31,6 +37,7 @@ class Settings:
     memory_mb: int
     preload: tuple[tuple[str, str], ...]
     alias_ttl_s: float
+    scratch: Path
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -51,6 +58,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             if item.strip()
         ),
         alias_ttl_s=float(environ.get("LAMPYRIS_ALIAS_TTL_S", "5")),
+        scratch=Path(environ.get("TMPDIR", "/tmp"), "lampyris"),  # noqa: S108 - all that Lambda may write
     )
 
 
@@ -62,3 +70,31 @@ def _model_and_alias(item: str) -> tuple[str, str]:
 def open_store(settings: Settings) -> ObjectStore:
     """Open the registry's bucket."""
     return s3_store(settings.bucket, endpoint=settings.endpoint)
+
+
+class Serving(msgspec.Struct, frozen=True, kw_only=True):
+    """What predictions need, wired together; `preload` has not started yet."""
+
+    store: Store
+    resolver: Resolver
+    sessions: Sessions
+    preload: Preload
+    clock: Callable[[], float]
+
+
+def _random() -> float:
+    """Return a number in [0, 1) from the system, so that restored snapshots do not all draw the same."""
+    return int.from_bytes(os.urandom(4)) / 2**32
+
+
+def wire_serving(settings: Settings, store: Store, *, clock: Callable[[], float]) -> Serving:
+    """Wire the predict function."""
+    resolver = Resolver(store, alias_ttl_s=settings.alias_ttl_s, clock=clock, random=_random)
+    sessions = Sessions(store, folder=settings.scratch, memory_mb=settings.memory_mb, clock=clock)
+    return Serving(
+        store=store,
+        resolver=resolver,
+        sessions=sessions,
+        preload=Preload(settings.preload, resolver, sessions),
+        clock=clock,
+    )

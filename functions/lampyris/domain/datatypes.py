@@ -1,8 +1,6 @@
-"""One table of element types: the wire's names (Open Inference Protocol), numpy's, and ONNX's."""
+"""Element types: the wire's names (Open Inference Protocol) and ONNX's. `tensors.NUMPY_OF` has numpy's."""
 
-from typing import Any, Literal
-
-import numpy as np
+from typing import Literal
 
 Datatype = Literal[
     "BOOL",
@@ -19,22 +17,6 @@ Datatype = Literal[
     "FP64",
     "BYTES",
 ]
-
-NUMPY_OF: dict[Datatype, np.dtype[Any]] = {
-    "BOOL": np.dtype(np.bool_),
-    "UINT8": np.dtype(np.uint8),
-    "UINT16": np.dtype(np.uint16),
-    "UINT32": np.dtype(np.uint32),
-    "UINT64": np.dtype(np.uint64),
-    "INT8": np.dtype(np.int8),
-    "INT16": np.dtype(np.int16),
-    "INT32": np.dtype(np.int32),
-    "INT64": np.dtype(np.int64),
-    "FP16": np.dtype(np.float16),
-    "FP32": np.dtype(np.float32),
-    "FP64": np.dtype(np.float64),
-    "BYTES": np.dtype(np.object_),
-}
 
 # As onnxruntime prints them (`session.get_inputs()[i].type`).
 DATATYPE_OF_ONNX: dict[str, Datatype] = {

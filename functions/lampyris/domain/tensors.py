@@ -8,11 +8,27 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from lampyris.domain.datatypes import NUMPY_OF, Datatype
+from lampyris.domain.datatypes import Datatype
 from lampyris.domain.signature import DYNAMIC, Signature, TensorSpec
 from lampyris.errors import InvalidTensor
 
 Array = NDArray[Any]
+
+NUMPY_OF: dict[Datatype, np.dtype[Any]] = {
+    "BOOL": np.dtype(np.bool_),
+    "UINT8": np.dtype(np.uint8),
+    "UINT16": np.dtype(np.uint16),
+    "UINT32": np.dtype(np.uint32),
+    "UINT64": np.dtype(np.uint64),
+    "INT8": np.dtype(np.int8),
+    "INT16": np.dtype(np.int16),
+    "INT32": np.dtype(np.int32),
+    "INT64": np.dtype(np.int64),
+    "FP16": np.dtype(np.float16),
+    "FP32": np.dtype(np.float32),
+    "FP64": np.dtype(np.float64),
+    "BYTES": np.dtype(np.object_),
+}
 
 _CAME = {"b": "booleans", "i": "integers", "u": "integers", "f": "numbers", "U": "strings"}
 
@@ -74,7 +90,8 @@ def values_of(name: str, datatype: Datatype, data: list[Any]) -> Array:
         if values.min() < limits.min or values.max() > limits.max:
             raise InvalidTensor(
                 tensor=name,
-                reason=f"data holds {values.min()} to {values.max()}; {datatype} ends at {limits.min} and {limits.max}.",
+                reason=f"data goes from {values.min()} to {values.max()}; "
+                f"{datatype} holds {limits.min} to {limits.max}.",
             )
         return values.astype(dtype, copy=False)
     with np.errstate(over="ignore"):

@@ -1,0 +1,34 @@
+"""Load the models that an environment was told to expect, beside the imports of INIT."""
+
+from threading import Thread
+
+from lampyris.serving.resolver import Resolver
+from lampyris.serving.sessions import Sessions
+
+# INIT may take 10 s; a model that is not there by then goes on loading while the first request waits for it.
+INIT_WAIT_S = 8.0
+
+
+class Preload:
+    """Models on their way. A failure is kept, not raised: the first request for the model meets it again."""
+
+    def __init__(self, models: tuple[tuple[str, str], ...], resolver: Resolver, sessions: Sessions) -> None:
+        self._resolver = resolver
+        self._sessions = sessions
+        self.failures: list[Exception] = []
+        self._threads = [Thread(target=self._load, args=model, daemon=True) for model in models]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def wait(self) -> None:
+        """Wait until every model is loaded or has failed, but not past what INIT may take."""
+        for thread in self._threads:
+            thread.join(timeout=INIT_WAIT_S)
+
+    def _load(self, model: str, alias: str) -> None:
+        try:
+            self._sessions.get(self._resolver.resolve(model, alias).artifact)
+        except Exception as error:  # noqa: BLE001 - whatever it is, INIT must not die of it
+            self.failures.append(error)
