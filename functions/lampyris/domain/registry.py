@@ -1,8 +1,8 @@
 """The registry: versions and aliases as documents in a bucket, and the three writes that make a version live.
 
 Every write is safe to repeat, whether or not an earlier attempt took effect. In this order a reader sees
-nothing half done: blobs (named by their digest), the manifest (created where none stands: the commit), the alias
-(replaced only as it was read).
+nothing half done: blobs (named by their digest); the manifest (created where none stands, which commits it);
+the alias (replaced only as it was read).
 """
 
 import hashlib
@@ -160,7 +160,10 @@ def commit_version(store: Store, draft: Manifest, since: datetime | None) -> Man
         try:
             store.create(version_key(draft.model, version), msgspec.json.encode(manifest))
         except ObjectExists:
-            winner = read_version(store, draft.model, version)
+            try:
+                winner = read_version(store, draft.model, version)
+            except VersionNotFound:
+                continue  # S3 refuses also while another write is under way: ask for this number again
             if winner.upload == draft.upload:
                 return winner
             version += 1

@@ -47,7 +47,7 @@ class Store(Protocol):
         ...
 
     def create(self, key: str, data: bytes) -> None:
-        """Write an object where none stands. Raises: ObjectExists."""
+        """Write an object where none stands. Raises: ObjectExists, also while somebody is writing there."""
         ...
 
     def replace(self, key: str, data: bytes, etag: str) -> None:

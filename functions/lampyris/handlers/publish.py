@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -23,8 +23,8 @@ from lampyris.domain.manifest import Manifest
 from lampyris.domain.store import Store
 from lampyris.errors import InvalidName
 from lampyris.http.event import LambdaContext
-from lampyris.publishing.admission import admit
-from lampyris.publishing.confinement import Limits
+from lampyris.publishing.admission import Trial, admit
+from lampyris.publishing.confinement import Limits, run_trial
 
 
 class _Object(msgspec.Struct):
@@ -51,7 +51,8 @@ class App:
     """What publishing depends on."""
 
     store: Store
-    limits: Limits
+    limit_bytes: int
+    trial: Trial
     clock: Callable[[], datetime]
     logger: Logger
     metrics: EphemeralMetrics
@@ -95,7 +96,7 @@ def handle(event: dict[str, Any], app: App) -> dict[str, Any]:
 def _admit(upload: Upload, app: App) -> None:
     """Admit one upload, and print its line: log and metrics in one (CloudWatch's embedded metric format)."""
     started = app.clock()
-    outcome = admit(upload, app.store, limits=app.limits, clock=app.clock)
+    outcome = admit(upload, app.store, limit_bytes=app.limit_bytes, trial=app.trial, clock=app.clock)
     fields: dict[str, Any] = {"model": upload.model, "upload": upload.upload}
     if isinstance(outcome, Manifest):
         app.metrics.add_metric(name="Published", unit=MetricUnit.Count, value=1)
@@ -114,9 +115,11 @@ def _admit(upload: Upload, app: App) -> None:
 def app_from_env() -> App:
     """Wire the function, once for each execution environment; nothing here is worth doing during INIT."""
     settings = read_settings(os.environ)
+    limits = Limits.of_function(settings.memory_mb)
     return App(
         store=open_store(settings),
-        limits=Limits.of_function(settings.memory_mb),
+        limit_bytes=limits.upload_bytes,
+        trial=partial(run_trial, limits=limits),
         clock=lambda: datetime.now(UTC),
         logger=Logger(service="publish"),
         metrics=EphemeralMetrics(namespace="Lampyris", service="publish"),

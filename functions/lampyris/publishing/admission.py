@@ -17,22 +17,26 @@ from lampyris.domain.registry import (
 )
 from lampyris.domain.store import Store
 from lampyris.errors import UploadGone, UploadRefused
-from lampyris.publishing.confinement import Limits, run_trial
+from lampyris.publishing.confinement import Accepted
 from lampyris.publishing.inbox import Delivery, find_delivery, receive
 from lampyris.serving.fetch import GRAPH_FILE, WEIGHTS_FILE
 
 LIVE = "live"
 
 
+# Takes the folder in which the model stands, leaves the artifact there, and says what it promises.
+Trial = Callable[[Path], Accepted]
+
+
 def admit(
-    upload: Upload, store: Store, *, limits: Limits, clock: Callable[[], datetime]
+    upload: Upload, store: Store, *, limit_bytes: int, trial: Trial, clock: Callable[[], datetime]
 ) -> Manifest | Rejection:
     """Make an upload the newest version and point `live` at it, or leave a Rejection that says why not.
 
     Raises: StoreUnavailable, TrialFailed and the like: nothing is decided, and the upload must come again.
     """
     try:
-        manifest = _version_of(upload, store, limits=limits, clock=clock)
+        manifest = _version_of(upload, store, limit_bytes=limit_bytes, trial=trial, clock=clock)
     except UploadRefused as refusal:
         return _reject(upload, refusal, store, now=clock())
     publish_to_alias(
@@ -41,7 +45,9 @@ def admit(
     return manifest
 
 
-def _version_of(upload: Upload, store: Store, *, limits: Limits, clock: Callable[[], datetime]) -> Manifest:
+def _version_of(
+    upload: Upload, store: Store, *, limit_bytes: int, trial: Trial, clock: Callable[[], datetime]
+) -> Manifest:
     """Return the version that was made from an upload, and make it if it was not."""
     delivery = find_delivery(store, upload)
     since = None if delivery is None else delivery.completed_at
@@ -51,20 +57,24 @@ def _version_of(upload: Upload, store: Store, *, limits: Limits, clock: Callable
     if delivery is None:
         raise UploadGone(key=upload.key)
     with tempfile.TemporaryDirectory(prefix="lampyris-publish-") as folder:
-        draft = _draft(delivery, store, Path(folder), limits=limits, now=clock())
+        draft = _draft(
+            delivery, store, Path(folder), limit_bytes=limit_bytes, trial=trial, created_at=clock()
+        )
     return commit_version(store, draft, delivery.completed_at)
 
 
-def _draft(delivery: Delivery, store: Store, folder: Path, *, limits: Limits, now: datetime) -> Manifest:
+def _draft(
+    delivery: Delivery, store: Store, folder: Path, *, limit_bytes: int, trial: Trial, created_at: datetime
+) -> Manifest:
     """Try the upload, store its artifact, write down what it promises; the commit gives it its number."""
-    received = receive(store, delivery, folder, limit_bytes=limits.upload_bytes)
-    accepted = run_trial(folder, limits)
+    received = receive(store, delivery, folder, limit_bytes=limit_bytes)
+    accepted = trial(folder)
     weights = folder / WEIGHTS_FILE
     bundle = received.bundle
     return Manifest(
         model=delivery.upload.model,
         version=0,
-        created_at=now,
+        created_at=created_at,
         upload=delivery.upload.upload,
         source=received.source,
         signature=accepted.signature,

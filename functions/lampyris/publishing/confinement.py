@@ -83,7 +83,7 @@ class TrialFailed(LampyrisError):
         return f"The trial ended with status {self.status}: {self.log}"
 
 
-def run_trial(folder: Path, limits: Limits) -> Accepted:
+def run_trial(folder: Path, *, limits: Limits) -> Accepted:
     """Inspect, optimise and run the model in `folder`, where the artifact is then.
 
     Raises: UploadRefused; TrialFailed if the fault is not the model's.
