@@ -1,0 +1,210 @@
+"""What the command line offers: every command with its arguments and its help.
+
+What a command does stands in its own module, imported when it runs: torch, moto and boto3 take seconds to
+import, and `--help` and completion must not wait for them.
+"""
+# ruff: noqa: PLC0415 - see above
+
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from lampyris.errors import LampyrisError
+from lampyris_local.cli import options
+
+_PROGRAM = "lampyris"
+
+
+class _Commands(TyperGroup):
+    """Turns an error that Lampyris raises on purpose into one sentence on stderr and exit code 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LampyrisError as error:
+            from lampyris_local.cli.output import print_error
+
+            # One line: what follows in a store's error is for who debugs it.
+            print_error(str(error).splitlines()[0], code=error.code)
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    name=_PROGRAM,
+    cls=_Commands,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    app(prog_name=_PROGRAM)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
+    if wanted:
+        typer.echo(f"{_PROGRAM} {installed_version('lampyris')}")
+        raise typer.Exit
+
+
+def _example(*lines: str) -> str:
+    return "Example:\n\n" + "\n\n".join(f"[cyan]{line}[/]" for line in lines)
+
+
+@app.callback(epilog=_example("lampyris demo"))
+def lampyris(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Turn a trained model into a service with no server to keep: build it, publish it, call it."""
+
+
+@app.command(epilog=_example("lampyris demo", "lampyris demo --keep"))
+def demo(
+    *,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Folder with MNIST's four IDX files, instead of the small digits."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the bundle stays; a temporary folder otherwise."),
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Stay up afterwards and print calls to try.")] = False,
+    port: Annotated[int, typer.Option(help="Port of the local API; 0 takes any that is free.")] = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Train, compress, publish and call a model on this machine, in under a minute."""
+    from lampyris_local.demo import story
+
+    story.run(data=data, out=out, keep=keep, port=port, as_json=as_json)
+
+
+@app.command(
+    epilog=_example("lampyris build recipes/digits.toml", "lampyris build recipes/mnist.toml --data ~/mnist")
+)
+def build(
+    recipe: Annotated[Path, typer.Argument(help="A recipe in TOML; recipes/ holds some.")],
+    *,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="The dataset's file or folder, instead of the recipe's."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the bundle goes. [default: bundles/NAME]")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start anew, even if an interrupted build left a checkpoint.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Train, evaluate, compress and export a model into a bundle."""
+    from lampyris_local.cli import build as command
+
+    command.run(recipe, data=data, out=out, fresh=fresh, as_json=as_json)
+
+
+@app.command(
+    epilog=_example("lampyris publish bundles/digits", "lampyris publish resnet50.onnx --model resnet50")
+)
+def publish(
+    path: Annotated[
+        Path, typer.Argument(metavar="BUNDLE|MODEL.onnx", help="A bundle's folder or a .onnx file.")
+    ],
+    *,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The model's name; a bundle knows its own.")
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait until the version is live, or refused.")
+    ] = True,
+    timeout: Annotated[float, typer.Option(metavar="S", help="Seconds to wait.")] = 300.0,
+    endpoint: options.Endpoint = None,
+    stack: options.Stack = options.DEFAULT_STACK,
+    profile: options.Profile = None,
+    region: options.Region = None,
+    as_json: options.Json = False,
+) -> None:
+    """Publish a model: it becomes the next version, and the alias `live` moves to it."""
+    from lampyris_local.cli import publish as command
+    from lampyris_local.deployment import find_deployment
+
+    deployment = find_deployment(endpoint=endpoint, stack=stack, profile=profile, region=region)
+    command.run(deployment.store, path, model=model, wait_s=timeout if wait else None, as_json=as_json)
+
+
+@app.command(epilog=_example("lampyris models", "lampyris models digits --json"))
+def models(
+    name: Annotated[
+        str | None, typer.Argument(help="A model, to see its versions, aliases and refusals.")
+    ] = None,
+    *,
+    endpoint: options.Endpoint = None,
+    stack: options.Stack = options.DEFAULT_STACK,
+    profile: options.Profile = None,
+    region: options.Region = None,
+    as_json: options.Json = False,
+) -> None:
+    """List the models, or all about one."""
+    from lampyris_local.cli import models as command
+    from lampyris_local.deployment import find_deployment
+
+    deployment = find_deployment(endpoint=endpoint, stack=stack, profile=profile, region=region)
+    if name is None:
+        command.list_all(deployment.store, as_json=as_json)
+    else:
+        command.show_one(deployment.store, name, as_json=as_json)
+
+
+@app.command(
+    epilog=_example("lampyris predict digits seven.png", "lampyris predict digits *.png --version 2 --json")
+)
+def predict(
+    name: Annotated[str, typer.Argument(help="The model.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Pictures (.png, .jpg) or .json files.")
+    ],
+    *,
+    version: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="A version, instead of `live`.")
+    ] = None,
+    endpoint: options.Endpoint = None,
+    stack: options.Stack = options.DEFAULT_STACK,
+    profile: options.Profile = None,
+    region: options.Region = None,
+    as_json: options.Json = False,
+) -> None:
+    """Ask a model about files."""
+    from lampyris_local.cli import predict as command
+    from lampyris_local.deployment import find_deployment
+
+    deployment = find_deployment(endpoint=endpoint, stack=stack, profile=profile, region=region)
+    command.run(deployment, name, files, version=version, as_json=as_json)
+
+
+@app.command(epilog=_example("lampyris local", "lampyris local --preload digits --idle 60"))
+def local(
+    *,
+    port: Annotated[int, typer.Option(help="Port of the API; 0 takes any that is free.")] = 8080,
+    idle: Annotated[
+        float, typer.Option(metavar="S", help="Seconds until an idle execution environment is stopped.")
+    ] = 300.0,
+    preload: Annotated[
+        str,
+        typer.Option(metavar="NAME,...", help="Models that a new environment fetches before it is asked."),
+    ] = "",
+    template: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="A SAM template. [default: Lampyris' own]")
+    ] = None,
+) -> None:
+    """Run the cloud on this machine, as template.yaml says, until Ctrl-C."""
+    from lampyris_local.cli import local as command
+
+    command.run(port=port, idle_s=idle, preload=preload, template=template)

@@ -1,0 +1,63 @@
+"""`lampyris local`: the cloud on this machine, and what its functions do as they do it."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from queue import SimpleQueue
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lampyris_local.cli.log import follow
+from lampyris_local.cli.output import answers, new_table
+from lampyris_local.cli.running import start_local_cloud, stops_on_sigterm
+from lampyris_local.cloud.local_cloud import LocalCloud
+from lampyris_local.cloud.reports import LogLine
+
+
+def run(*, port: int, idle_s: float, preload: str, template: Path | None) -> None:
+    console = answers()
+    lines: SimpleQueue[LogLine] = SimpleQueue()
+    with stops_on_sigterm(), ExitStack() as parts:
+        cloud = start_local_cloud(
+            parts,
+            template=template,
+            parameters={"PreloadModels": preload} if preload else {},
+            port=port,
+            idle_s=idle_s,
+            on_line=lines.put,
+        )
+        _greet(console, cloud)
+        follow(lines, console)
+
+
+def _greet(console: Console, cloud: LocalCloud) -> None:
+    console.print("The local cloud is up; Ctrl-C stops it.")
+    console.print()
+    console.print(_addresses_table(cloud))
+    console.print()
+    console.print(_routes_table(cloud))
+    console.print()
+    console.print("In another terminal:")
+    for command in (
+        f"export LAMPYRIS_ENDPOINT={cloud.api_url}",
+        "lampyris publish BUNDLE",
+        "lampyris models",
+    ):
+        console.print(f"  {command}", style="name")
+    console.print()
+
+
+def _addresses_table(cloud: LocalCloud) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_row("API", cloud.api_url)
+    table.add_row("S3, SQS", cloud.endpoint_url)
+    table.add_row("bucket", cloud.outputs.get("Bucket", "none"))
+    return table
+
+
+def _routes_table(cloud: LocalCloud) -> Table:
+    table = new_table("method", "path", "function")
+    for route in cloud.routes:
+        table.add_row(route.method, route.path or "(anything else)", Text(route.function, "name"))
+    return table

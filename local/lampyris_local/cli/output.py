@@ -1,0 +1,88 @@
+"""How the command line looks: answers on stdout, everything else on stderr, colours on a terminal only."""
+
+import sys
+from datetime import datetime
+from typing import Any, TextIO
+
+import msgspec
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from rich.theme import Theme
+
+# A pipe has no width; this keeps a row of any table on one line there.
+_PIPE_WIDTH = 240
+
+_THEME = Theme({"good": "green", "bad": "bold red", "quiet": "bright_black", "name": "cyan"})
+
+
+def answers() -> Console:
+    """Return the console for what was asked for."""
+    return _console(sys.stdout)
+
+
+def remarks() -> Console:
+    """Return the console for hints, progress and errors."""
+    return _console(sys.stderr)
+
+
+def stages() -> Console:
+    """Return the console for a build's stages, which bring their own markup."""
+    return _console(sys.stderr, markup=True)
+
+
+def _console(file: TextIO, *, markup: bool = False) -> Console:
+    # Without markup, a name or a path with brackets in it is printed as it is.
+    width = None if file.isatty() else _PIPE_WIDTH
+    return Console(file=file, width=width, theme=_THEME, highlight=False, emoji=False, markup=markup)
+
+
+def print_json(document: Any) -> None:
+    """Print the one JSON document that a command with --json answers."""
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
+    sys.stdout.flush()
+
+
+def new_table(*columns: str, numbers: tuple[str, ...] = ()) -> Table:
+    """Make an empty table; `numbers` are the columns that are aligned to the right."""
+    table = Table(
+        box=SIMPLE_HEAD if sys.stdout.isatty() else None,
+        show_edge=False,
+        pad_edge=False,
+        header_style="bold",
+        border_style="quiet",
+    )
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left", no_wrap=column in numbers)
+    return table
+
+
+def size(size_bytes: float) -> str:
+    """Write a size for people: 45.2 kB."""
+    for unit in ("B", "kB", "MB"):
+        if size_bytes < 1000:  # noqa: PLR2004 - the step between units
+            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:.1f} GB"
+
+
+def percent(share: float | None) -> str:
+    """Write a share for people: 98.6 %; a dash for none."""
+    return "-" if share is None else f"{share * 100:.1f} %"
+
+
+def milliseconds(value: float) -> str:
+    """Write a duration for people; one decimal, so that a column of them lines up."""
+    return f"{value:.1f}"
+
+
+def print_error(sentence: str, *, code: str) -> None:
+    """Say what went wrong, and the code that stays the same when the words change."""
+    console = remarks()
+    console.print(Text.assemble(("Error: ", "bad"), sentence, (f" [{code}]", "quiet")))
+
+
+def date(at: datetime) -> str:
+    """Write a moment for people, in their time zone."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M}"

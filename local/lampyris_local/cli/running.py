@@ -1,0 +1,77 @@
+"""Commands that keep the local cloud up: how it starts, and how it stops and leaves no process behind."""
+
+import errno
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import typer
+
+from lampyris.errors import LampyrisError
+from lampyris_local.assets import asset
+from lampyris_local.cloud.intrinsics import TemplateError
+from lampyris_local.cloud.local_cloud import LocalCloud
+from lampyris_local.cloud.reports import LogLine
+
+
+@dataclass(eq=False, kw_only=True)
+class InvalidTemplate(LampyrisError):
+    code = "invalid-template"
+    template: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.template} cannot run here: {self.reason}"
+
+
+@dataclass(eq=False, kw_only=True)
+class PortTaken(LampyrisError):
+    code = "port-taken"
+    port: int
+
+    def __str__(self) -> str:
+        return f"Port {self.port} is taken; give another with --port, or --port 0 for any that is free."
+
+
+def start_local_cloud(
+    parts: ExitStack,
+    *,
+    on_line: Callable[[LogLine], None],
+    template: Path | None = None,
+    parameters: Mapping[str, str] | None = None,
+    port: int = 0,
+    idle_s: float = 300.0,
+) -> LocalCloud:
+    """Start the local cloud; it stops when `parts` is left. Without a template it is Lampyris' own.
+
+    Raises: InvalidTemplate, PortTaken.
+    """
+    template = template or asset("template.yaml")
+    if not template.is_file():
+        raise InvalidTemplate(template=template, reason="there is no such file.")
+    cloud = LocalCloud(template, parameters=parameters, port=port, idle_s=idle_s, on_line=on_line)
+    try:
+        return parts.enter_context(cloud)
+    except TemplateError as error:
+        raise InvalidTemplate(template=template, reason=str(error)) from None
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise PortTaken(port=port) from None
+
+
+@contextmanager
+def stops_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does: on the way out, all that was started is stopped."""
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    raise typer.Exit(128 + number)

@@ -1,0 +1,162 @@
+"""Calls to a deployment's API: files go out as they are, predictions come back with what the call took."""
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import msgspec
+
+from lampyris.errors import LampyrisError
+from lampyris_local.deployment import Deployment
+
+CONTENT_TYPES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".json": "application/json",
+}
+# An HTTP API answers within 30 s, if only to say that it gave up.
+_TIMEOUT = httpx.Timeout(35.0, connect=5.0)
+_TIMING = re.compile(r"([\w-]+)\s*;[^,]*?dur=([\d.]+)")
+
+
+@dataclass(eq=False, kw_only=True)
+class Refused(LampyrisError):
+    """The API answered with a problem (RFC 9457); `code` and the sentence are its own."""
+
+    status: int
+    problem: str
+    detail: str
+
+    @property
+    def code(self) -> str:  # type: ignore[override]  # the API's code, known only from its answer
+        return self.problem
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+@dataclass(eq=False, kw_only=True)
+class NoAnswer(LampyrisError):
+    code = "no-answer"
+    url: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.url} did not answer: {self.reason}"
+
+
+@dataclass(eq=False, kw_only=True)
+class UnreadableFile(LampyrisError):
+    code = "unreadable-file"
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.reason}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payload:
+    """A body to predict on."""
+
+    data: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A prediction. `elapsed_ms` is the whole call as the caller saw it; `parts_ms` what the server said."""
+
+    document: dict[str, Any]
+    elapsed_ms: float
+    parts_ms: dict[str, float]
+
+
+def read_payload(path: Path) -> Payload:
+    """Read a picture or a JSON document that a model is to answer.
+
+    Raises: UnreadableFile.
+    """
+    content_type = CONTENT_TYPES.get(path.suffix.lower())
+    if content_type is None:
+        raise UnreadableFile(path=path, reason=f"is none of {', '.join(CONTENT_TYPES)}")
+    try:
+        return Payload(data=path.read_bytes(), content_type=content_type)
+    except OSError as error:
+        raise UnreadableFile(
+            path=path, reason=f"cannot be read: {(error.strerror or str(error)).lower()}"
+        ) from None
+
+
+class Client:
+    """A connection to a deployment's API; a context manager."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._http = httpx.Client(base_url=deployment.api_url, auth=deployment.sign, timeout=_TIMEOUT)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._http.close()
+
+    def predict(self, model: str, payload: Payload, *, version: int | None = None) -> Answer:
+        """Ask a model; the version that `live` names, or one by its number.
+
+        Raises: Refused, NoAnswer.
+        """
+        name = model if version is None else f"{model}/versions/{version}"
+        started = time.perf_counter()
+        try:
+            response = self._http.post(
+                f"/models/{name}/predict",
+                content=payload.data,
+                headers={"content-type": payload.content_type},
+            )
+        except httpx.TransportError as error:
+            raise NoAnswer(url=str(self._http.base_url), reason=str(error) or type(error).__name__) from None
+        elapsed_ms = (time.perf_counter() - started) * 1e3
+        if not response.is_success:
+            raise _refusal(response)
+        return Answer(
+            document=msgspec.json.decode(response.content),
+            elapsed_ms=elapsed_ms,
+            parts_ms=read_server_timing(response.headers.get("server-timing", "")),
+        )
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    """The parts of a problem document that are for people. API Gateway's own answers hold only `message`."""
+
+    code: str = ""
+    detail: str = ""
+    message: str = ""
+
+
+def _refusal(response: httpx.Response) -> Refused:
+    try:
+        problem = msgspec.json.decode(response.content, type=_Problem)
+    except msgspec.DecodeError:
+        problem = _Problem()
+    return Refused(
+        status=response.status_code,
+        problem=problem.code or f"http-{response.status_code}",
+        detail=problem.detail
+        or problem.message
+        or f"The API answered {response.status_code} without a reason.",
+    )
+
+
+def read_server_timing(header: str) -> dict[str, float]:
+    """Read a Server-Timing header: the milliseconds of each part, in its order."""
+    return {name: float(milliseconds) for name, milliseconds in _TIMING.findall(header)}

@@ -1,0 +1,149 @@
+"""The demo from beginning to end: build, start the local cloud, publish, call, measure, show."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import SimpleQueue
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+from rich.text import Text
+
+from lampyris.domain.manifest import Manifest
+from lampyris_build.pipeline import BuildResult, build
+from lampyris_build.recipe import load_recipe
+from lampyris_build.stages import Stages
+from lampyris_local.assets import asset
+from lampyris_local.cli.log import follow
+from lampyris_local.cli.output import answers, percent, print_json, remarks, stages
+from lampyris_local.cli.running import start_local_cloud, stops_on_sigterm
+from lampyris_local.client import Client
+from lampyris_local.cloud.local_cloud import LocalCloud
+from lampyris_local.cloud.reports import LogLine
+from lampyris_local.demo.facts import Facts, Seen, document
+from lampyris_local.demo.measure import InitDuration, cold_start, latency
+from lampyris_local.demo.samples import Sample, write_calls
+from lampyris_local.demo.show import show
+from lampyris_local.deployment import Deployment, find_deployment
+from lampyris_local.uploads import pack, send, wait_for_verdict
+
+_PUBLISH_TIMEOUT_S = 60.0
+_COLD_STARTS = 5
+_REQUESTS = 200
+
+
+def run(*, data: Path | None, out: Path | None, keep: bool, port: int, as_json: bool) -> None:
+    """Run the demo. The bundle goes to `out`; all else goes to a temporary folder that is gone afterwards."""
+    with stops_on_sigterm(), ExitStack() as parts:
+        folder = Path(parts.enter_context(TemporaryDirectory(prefix="lampyris-demo-")))
+        log: SimpleQueue[LogLine] = SimpleQueue()
+        cloud, facts = _tell(parts, data=data, bundle=out or folder / "bundle", port=port, log=log)
+        calls = _calls(facts, cloud, folder) if keep else []
+        if as_json:
+            print_json(document(facts, calls=calls))
+        else:
+            show(facts, answers())
+            _say_the_end(facts, out)
+        if keep:
+            _stay(cloud, calls, log, as_json=as_json)
+
+
+def _tell(
+    parts: ExitStack, *, data: Path | None, bundle: Path, port: int, log: SimpleQueue[LogLine]
+) -> tuple[LocalCloud, Facts]:
+    started = perf_counter()
+    recipe = asset("recipes/digits.toml" if data is None else "recipes/mnist.toml")
+    built = build(load_recipe(recipe, data=None if data is None else str(data)), bundle, console=stages())
+    samples = _samples(built)
+    inits = InitDuration()
+
+    def hear(line: LogLine) -> None:
+        inits.hear(line)
+        log.put(line)
+
+    with Stages(stages()) as steps:
+        with steps.stage("local cloud") as stage:
+            cloud = start_local_cloud(parts, port=port, on_line=hear)
+            deployment = find_deployment(endpoint=cloud.api_url)
+            client = parts.enter_context(Client(deployment))
+            stage.outcome = f"up at {cloud.api_url}"
+        with steps.stage("publish") as stage:
+            manifest, published_s = _publish(built, deployment)
+            stage.outcome = f"{manifest.model} version {manifest.version} is live"
+        with steps.stage("cold start") as stage:
+            stage.expect(_COLD_STARTS)
+            cold = cold_start(
+                cloud,
+                client,
+                inits,
+                model=manifest.model,
+                payload=samples[0].payload,
+                times=_COLD_STARTS,
+                on_each=stage.advance,
+            )
+            stage.outcome = f"{cold.elapsed_ms:.0f} ms, the median of {_COLD_STARTS}"
+        with steps.stage("requests") as stage:
+            stage.expect(len(samples))
+            seen = []
+            for sample in samples:
+                seen.append(Seen(sample=sample, answer=client.predict(manifest.model, sample.payload)))
+                stage.advance("")
+            stage.outcome = f"{len(seen)} pictures over HTTP"
+    facts = Facts(
+        built=built,
+        manifest=manifest,
+        published_s=published_s,
+        cold=cold,
+        warm=latency([each.answer.elapsed_ms for each in seen]),
+        handler=latency([each.answer.parts_ms["total"] for each in seen]),
+        seen=seen,
+        elapsed_s=perf_counter() - started,
+    )
+    return cloud, facts
+
+
+def _samples(built: BuildResult) -> list[Sample]:
+    test = built.test
+    return [
+        Sample(pixels=pixels, label=built.classes[label])
+        for pixels, label in zip(test.inputs[:_REQUESTS], test.labels[:_REQUESTS], strict=True)
+    ]
+
+
+def _publish(built: BuildResult, deployment: Deployment) -> tuple[Manifest, float]:
+    started = perf_counter()
+    parcel = pack(built.bundle_dir, model=None, at=datetime.now(UTC))
+    send(deployment.store, parcel, on_sent=lambda _: None)
+    manifest = wait_for_verdict(deployment.store, parcel.upload, timeout_s=_PUBLISH_TIMEOUT_S)
+    return manifest, perf_counter() - started
+
+
+def _calls(facts: Facts, cloud: LocalCloud, folder: Path) -> list[str]:
+    return write_calls(
+        facts.seen[0].sample,
+        facts.manifest.signature,
+        model=facts.manifest.model,
+        api_url=cloud.api_url,
+        folder=folder,
+    )
+
+
+def _say_the_end(facts: Facts, out: Path | None) -> None:
+    share = percent(facts.correct / len(facts.seen))
+    answers().print(
+        f"{facts.correct} of {len(facts.seen)} pictures answered right ({share}), in {facts.elapsed_s:.0f} s."
+    )
+    where = "was in a temporary folder; --out DIR keeps it" if out is None else f"is in {out}"
+    remarks().print(f"The bundle {where}.", style="quiet")
+
+
+def _stay(cloud: LocalCloud, calls: Sequence[str], log: SimpleQueue[LogLine], *, as_json: bool) -> None:
+    if not as_json:
+        answers().print("\nIt stays up until Ctrl-C. To try, in another terminal:\n")
+        for call in calls:
+            answers().print(Text(f"  {call}", "name"), soft_wrap=True)
+        answers().print(Text(f"  lampyris models --endpoint {cloud.api_url}\n", "name"), soft_wrap=True)
+    while not log.empty():
+        log.get()
+    follow(log, remarks())

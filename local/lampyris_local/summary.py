@@ -1,0 +1,16 @@
+"""What people want to know of a version at a glance."""
+
+from lampyris.domain.manifest import Manifest
+
+
+def size_bytes(manifest: Manifest) -> int:
+    """What a cold start fetches."""
+    artifact = manifest.artifact
+    return artifact.graph.size_bytes + (artifact.weights.size_bytes if artifact.weights else 0)
+
+
+def accuracy(manifest: Manifest) -> float | None:
+    """How often the published model was right in the build's test; None if no build told."""
+    # A build that compresses tells of the model before and after; what it publishes is the compressed one.
+    metrics = manifest.metrics.get("int8") or manifest.metrics.get("fp32") or {}
+    return metrics.get("accuracy")
