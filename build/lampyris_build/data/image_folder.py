@@ -1,0 +1,139 @@
+"""Pictures in folders named after their classes, on disk or in a zip, which is read where it stands."""
+
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lampyris.domain.images import MAX_PIXELS, decode_image
+from lampyris.domain.signature import DYNAMIC, ImageSpec
+from lampyris.errors import InvalidImage
+from lampyris_build.data.dataset import MAX_BYTES, Samples, Source, source_of
+from lampyris_build.errors import DatasetBroken, DatasetMissing
+from lampyris_build.recipe import ImagesDataset
+
+SUFFIXES: Final = (".png", ".jpg", ".jpeg")
+_LAYOUT: Final = "[train/ and test/, and in them] a folder for each class, with .png or .jpg files in it"
+# No file of a picture is larger than its pixels as RGB, save for a little.
+_MAX_FILE_BYTES: Final = 4 * MAX_PIXELS
+
+Read = Callable[[str], bytes]
+
+
+def read_images(dataset: ImagesDataset) -> Source:
+    """Read a folder or zip of [train|test/]class/picture; all are brought to one size, as serving does.
+
+    Raises: DatasetMissing, DatasetBroken.
+    """
+    path = Path(dataset.path).expanduser()
+    with _opened(path) as (names, read):
+        train, test = _by_set(path, names)
+        spec = _spec(path, dataset, train[0], read)
+        count = len(train) + len(test)
+        size_bytes = count * spec.height * spec.width * spec.channels
+        if size_bytes > MAX_BYTES:
+            raise DatasetBroken(
+                path=path,
+                reason=f"{count:,} pictures of {spec.height} x {spec.width} take {size_bytes:,} bytes; "
+                f"at most {MAX_BYTES:,} fit. Lower dataset.height and dataset.width.",
+            )
+        classes = sorted({name.parent.name for name in train + test})
+        samples = _samples(path, train, classes, spec, read)
+        test_samples = _samples(path, test, classes, spec, read) if test else None
+    return source_of(path, classes, samples, test_samples)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[list[str], Read]]:
+    """Give the names of all files below `path`, and the way to read one."""
+    if path.is_dir():
+        names = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
+        yield names, lambda name: _from_folder(path, name)
+    elif path.is_file():
+        try:
+            archive = zipfile.ZipFile(path)
+        except zipfile.BadZipFile:
+            raise DatasetBroken(
+                path=path, reason=f"it is no zip; a folder or a zip holds {_LAYOUT}."
+            ) from None
+        with archive:
+            yield archive.namelist(), lambda name: _from_zip(path, archive, name)
+    else:
+        raise DatasetMissing(path=path, wanted=f"looked for a folder or a zip of {_LAYOUT}.")
+
+
+def _from_folder(folder: Path, name: str) -> bytes:
+    path = folder / name
+    _check_size(folder, name, path.stat().st_size)
+    return path.read_bytes()
+
+
+def _from_zip(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
+    _check_size(path, name, archive.getinfo(name).file_size)
+    try:
+        return archive.read(name)
+    # RuntimeError: the member is encrypted.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        raise DatasetBroken(path=path, reason=f"{name} cannot be unzipped: {error}.") from None
+
+
+def _check_size(path: Path, name: str, size_bytes: int) -> None:
+    if size_bytes > _MAX_FILE_BYTES:
+        raise DatasetBroken(path=path, reason=f"{name} has {size_bytes:,} bytes, more than any picture.")
+
+
+def _by_set(path: Path, names: list[str]) -> tuple[list[PurePosixPath], list[PurePosixPath]]:
+    """Find the pictures for training and for test: those below a folder `test`, if there is one."""
+    pictures = sorted(
+        name
+        for name in map(PurePosixPath, set(names))
+        # macOS adds ._files and __MACOSX folders to what it zips.
+        if name.suffix.lower() in SUFFIXES and not name.name.startswith(".") and "__MACOSX" not in name.parts
+    )
+    if not pictures:
+        raise DatasetMissing(path=path, wanted=f"it holds no picture; looked for {_LAYOUT}.")
+    for name in pictures:
+        if name.parent.name in ("", "train", "test"):
+            raise DatasetBroken(
+                path=path,
+                reason=f"{name} is in no class; a picture stands in a folder named after its class.",
+            )
+    test = [name for name in pictures if name.parent.parent.name == "test"]
+    train = [name for name in pictures if name.parent.parent.name != "test"]
+    if not train:
+        raise DatasetBroken(path=path, reason="it has pictures for test, but none for training.")
+    return train, test
+
+
+def _spec(path: Path, dataset: ImagesDataset, first: PurePosixPath, read: Read) -> ImageSpec:
+    """Take the size from the recipe, and what it leaves open from the first picture."""
+    spec = ImageSpec(input="", height=DYNAMIC, width=DYNAMIC, channels=dataset.channels)
+    height, width, _ = _decode(path, first, spec, read).shape
+    return ImageSpec(
+        input="",
+        height=dataset.height or height,
+        width=dataset.width or width,
+        channels=dataset.channels,
+    )
+
+
+def _samples(
+    path: Path, names: list[PurePosixPath], classes: list[str], spec: ImageSpec, read: Read
+) -> Samples:
+    pixels = np.empty((len(names), spec.height, spec.width, spec.channels), np.uint8)
+    for index, name in enumerate(names):
+        pixels[index] = _decode(path, name, spec, read)
+    labels = np.array([classes.index(name.parent.name) for name in names], np.int64)
+    return Samples(inputs=pixels, labels=labels)
+
+
+def _decode(path: Path, name: PurePosixPath, spec: ImageSpec, read: Read) -> NDArray[np.uint8]:
+    try:
+        return decode_image(read(str(name)), spec)
+    except InvalidImage as error:
+        raise DatasetBroken(path=path, reason=f"{name}: {error}") from None
