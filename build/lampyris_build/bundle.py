@@ -1,0 +1,69 @@
+"""Hand over: one folder with everything that `publish` needs, whole or not there."""
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from lampyris.domain.bundle import MODEL_FILE, PROBE_FILE, Bundle, BundleFile, Probe
+from lampyris.domain.layout import BUNDLE_FILE, FILES
+from lampyris.domain.signature import Signature
+from lampyris_build.errors import OutputOccupied
+from lampyris_build.evaluation import Metrics
+from lampyris_build.recipe import Recipe
+
+RECIPE_FILE: Final = "recipe.toml"
+
+
+def check_vacant(out: Path) -> None:
+    """Make sure that a bundle may be put at `out`: nothing there, an empty folder, or an earlier bundle.
+
+    Raises: OutputOccupied.
+    """
+    if not out.exists() or (out / BUNDLE_FILE).is_file() or (out.is_dir() and not any(out.iterdir())):
+        return
+    raise OutputOccupied(path=out)
+
+
+def write_bundle(
+    out: Path,
+    *,
+    recipe: Recipe,
+    model: Path,
+    signature: Signature,
+    probe: Probe,
+    metrics: Mapping[str, Metrics],
+    provenance: dict[str, Any],
+) -> Bundle:
+    """Write the folder beside `out`, then put it in place of what stood there."""
+    contents = {
+        MODEL_FILE: model.read_bytes(),
+        PROBE_FILE: msgspec.json.encode(probe),
+        RECIPE_FILE: recipe.to_toml().encode(),
+    }
+    bundle = Bundle(
+        model=recipe.name,
+        created_at=datetime.now(UTC),
+        files={name: _described(data) for name, data in contents.items()},
+        signature=signature,
+        metrics={precision: msgspec.structs.asdict(one) for precision, one in metrics.items()},
+        provenance=provenance,
+    )
+    partial = out.with_name(f"{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    (partial / FILES).mkdir(parents=True)
+    for name, data in contents.items():
+        (partial / FILES / name).write_bytes(data)
+    (partial / BUNDLE_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(bundle)))
+    if out.exists():
+        shutil.rmtree(out)
+    partial.replace(out)
+    return bundle
+
+
+def _described(data: bytes) -> BundleFile:
+    return BundleFile(digest=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
