@@ -81,6 +81,8 @@ def values_of(name: str, datatype: Datatype, data: list[Any]) -> Array:
     if values.size == 0:
         return values.astype(dtype)
     fits = {"b": "b", "i": "iu", "u": "iu", "f": "fiu"}[dtype.kind]
+    if dtype == np.uint64 and values.dtype.kind in "fO":  # numpy reads integers beyond 63 bits as floats
+        values = _integers(values, data)
     if values.dtype.kind not in fits:
         came = _CAME.get(values.dtype.kind, "null, objects or integers beyond 64 bits")
         wanted = _CAME[dtype.kind]
@@ -98,6 +100,14 @@ def values_of(name: str, datatype: Datatype, data: list[Any]) -> Array:
         values = values.astype(dtype, copy=False)
     if dtype.kind == "f" and not np.isfinite(values).all():
         raise InvalidTensor(tensor=name, reason=f"data holds a number too large for {datatype}.")
+    return values
+
+
+def _integers(values: Array, data: list[Any]) -> Array:
+    """Read JSON values again as exact integers; `values` stands where they are not all such, or too large."""
+    exact = np.array(data, dtype=np.object_)
+    if all(type(value) is int and 0 <= value < 2**64 for value in exact.flat):
+        return exact.astype(np.uint64)
     return values
 
 

@@ -24,6 +24,7 @@ PROBLEMS: dict[type[errors.LampyrisError], tuple[HTTPStatus, str | None]] = {
     errors.ModelNotFound: (HTTPStatus.NOT_FOUND, None),
     errors.VersionNotFound: (HTTPStatus.NOT_FOUND, None),
     errors.AliasNotFound: (HTTPStatus.NOT_FOUND, None),
+    errors.ObjectNotFound: (HTTPStatus.INTERNAL_SERVER_ERROR, "A part of the model is not in the store."),
     errors.StoreUnavailable: (
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The model store cannot be reached. Try again.",

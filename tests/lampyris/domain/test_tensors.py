@@ -1,0 +1,122 @@
+import json
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as stnp
+
+from lampyris.domain.signature import Signature, TensorSpec
+from lampyris.domain.tensors import NUMPY_OF, Array, Tensor, array_of, check_inputs, tensor_of
+from lampyris.errors import InvalidTensor
+
+NUMERIC = [datatype for datatype in NUMPY_OF if datatype != "BYTES"]
+SIGNATURE = Signature(
+    inputs=(TensorSpec(name="x", datatype="FP32", shape=(-1, 3)),),
+    outputs=(TensorSpec(name="y", datatype="FP32", shape=(-1, 3)),),
+)
+
+
+def tensor(data: list[Any], *, datatype: Any = "FP32", shape: tuple[int, ...] = (2,)) -> Tensor:
+    return Tensor(name="x", datatype=datatype, shape=shape, data=data)
+
+
+@st.composite
+def arrays(draw: st.DrawFn) -> tuple[str, Array]:
+    datatype = draw(st.sampled_from(NUMERIC))
+    elements = {"allow_nan": False, "allow_infinity": False} if datatype.startswith("FP") else None
+    shape = stnp.array_shapes(max_dims=4, max_side=5)
+    return datatype, draw(stnp.arrays(NUMPY_OF[datatype], shape, elements=elements))
+
+
+@given(arrays())
+def test_every_array_survives_the_way_over_json(pair: tuple[Any, Array]) -> None:
+    datatype, values = pair
+    spec = TensorSpec(name="x", datatype=datatype, shape=values.shape)
+
+    wire = msgspec.json.decode(msgspec.json.encode(tensor_of(spec, values)), type=Tensor)
+
+    assert array_of(wire).dtype == values.dtype
+    np.testing.assert_array_equal(array_of(wire), values)
+
+
+@given(arrays())
+def test_nested_data_means_the_same_as_flat_data(pair: tuple[Any, Array]) -> None:
+    datatype, values = pair
+
+    nested = tensor(values.tolist(), datatype=datatype, shape=values.shape)
+
+    np.testing.assert_array_equal(array_of(nested), values)
+
+
+def test_strings_become_an_array_of_objects() -> None:
+    values = array_of(tensor(["a", "b\0"], datatype="BYTES"))
+
+    assert values.dtype == np.object_
+    assert values.tolist() == ["a", "b\0"]
+
+
+@pytest.mark.parametrize(
+    ("wire", "says"),
+    [
+        (tensor([1, 2, 3]), "shape [2] wants 2 values, but data holds 3"),
+        (tensor([1], shape=(-1,)), "negative dimension"),
+        (tensor([[1, 2], [3]], shape=(2, 2)), "nested unevenly"),
+        (tensor([[1, 2], [3, 4]], shape=(4, 1)), "shape is [4, 1], but data is nested as [2, 2]"),
+        (tensor(["1", "2"]), "data holds strings; datatype FP32 wants numbers"),
+        (tensor([1, None]), "null"),
+        (tensor([True, False]), "data holds booleans; datatype FP32 wants numbers"),
+        (tensor([1.5, 2.5], datatype="INT64"), "data holds numbers; datatype INT64 wants integers"),
+        (tensor([1, 0], datatype="BOOL"), "datatype BOOL wants booleans"),
+        (tensor([0, 256], datatype="UINT8"), "data goes from 0 to 256; UINT8 holds 0 to 255"),
+        (tensor([-1, 0], datatype="UINT64"), "UINT64 holds 0"),
+        (tensor([0, 2**70], datatype="INT64"), "integers beyond 64 bits"),
+        (tensor([1e39, 0.0]), "too large for FP32"),
+        (tensor([65536.0, 0.0], datatype="FP16"), "too large for FP16"),
+        (tensor([1, 2], datatype="BYTES"), "datatype BYTES wants strings"),
+    ],
+)
+def test_data_that_do_not_fit_are_refused_with_what_would(wire: Tensor, says: str) -> None:
+    with pytest.raises(InvalidTensor) as refusal:
+        array_of(wire)
+
+    assert says in str(refusal.value)
+    assert "'x'" in str(refusal.value)
+
+
+@given(
+    st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), st.lists, max_leaves=20)
+)
+def test_no_json_value_breaks_the_parser(value: Any) -> None:
+    data = value if isinstance(value, list) else [value]
+
+    for datatype in NUMPY_OF:
+        try:
+            values = array_of(tensor(data, datatype=datatype, shape=(1,)))
+        except InvalidTensor:
+            continue
+        assert values.shape == (1,)
+        assert json.dumps(values.tolist()) is not None
+
+
+@pytest.mark.parametrize(
+    ("inputs", "says"),
+    [
+        ({"z": np.zeros((1, 3), np.float32)}, "'z': the model has no such input; it takes x"),
+        ({}, "'x': this input is missing; it wants FP32 of shape [-1, 3]"),
+        ({"x": np.zeros((1, 3), np.int64)}, "datatype is INT64; the model wants FP32"),
+        ({"x": np.zeros((3,), np.float32)}, "shape is [3]; the model wants [-1, 3]"),
+        ({"x": np.zeros((1, 4), np.float32)}, "shape is [1, 4]; the model wants [-1, 3]"),
+    ],
+)
+def test_inputs_that_disagree_with_the_signature_are_refused(inputs: dict[str, Array], says: str) -> None:
+    with pytest.raises(InvalidTensor, match=r".*") as refusal:
+        check_inputs(SIGNATURE, inputs)
+
+    assert says in str(refusal.value)
+
+
+def test_any_size_fits_a_dynamic_dimension() -> None:
+    check_inputs(SIGNATURE, {"x": np.zeros((7, 3), np.float32)})

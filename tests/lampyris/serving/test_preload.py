@@ -1,0 +1,61 @@
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pytest
+
+from lampyris.errors import ModelNotFound, StoreUnavailable
+from lampyris.serving.preload import Preload
+from lampyris.serving.resolver import Resolver
+from lampyris.serving.sessions import Sessions
+
+
+@pytest.fixture
+def resolver(watched: Any) -> Resolver:
+    return Resolver(watched, alias_ttl_s=5, clock=perf_counter, random=lambda: 0.0)
+
+
+@pytest.fixture
+def sessions(watched: Any, tmp_path: Path) -> Sessions:
+    return Sessions(watched, folder=tmp_path, memory_mb=512, clock=perf_counter)
+
+
+def preload(resolver: Resolver, sessions: Sessions, *models: str) -> Preload:
+    preload = Preload(tuple((model, "live") for model in models), resolver, sessions)
+    preload.start()
+    preload.wait()
+    return preload
+
+
+def test_expected_models_are_loaded_before_they_are_asked_for(
+    publish_linear: Any, resolver: Resolver, sessions: Sessions
+) -> None:
+    artifacts = [publish_linear(name, seed=seed).artifact for seed, name in enumerate(("a", "b"))]
+
+    preload(resolver, sessions, "a", "b")
+
+    assert [sessions.get(artifact)[1] for artifact in artifacts] == [False, False]
+
+
+def test_a_failure_is_kept_for_the_log_and_met_again_by_the_request(
+    publish_linear: Any, watched: Any, resolver: Resolver, sessions: Sessions
+) -> None:
+    artifact = publish_linear().artifact
+    watched.away = True
+
+    failures = preload(resolver, sessions, "glow").failures
+    watched.away = False
+
+    assert [type(failure) for failure in failures] == [StoreUnavailable]
+    assert sessions.get(artifact)[1] is True
+
+
+def test_one_unknown_model_keeps_no_other_from_loading(
+    publish_linear: Any, resolver: Resolver, sessions: Sessions
+) -> None:
+    artifact = publish_linear().artifact
+
+    failures = preload(resolver, sessions, "nope", "glow").failures
+
+    assert [type(failure) for failure in failures] == [ModelNotFound]
+    assert sessions.get(artifact)[1] is False

@@ -1,0 +1,114 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from lampyris.domain.layout import alias_key
+from lampyris.domain.registry import publish_to_alias
+from lampyris.domain.store import Store
+from lampyris.errors import AliasNotFound, InvalidName, ModelNotFound, StoreUnavailable, VersionNotFound
+from lampyris.serving.resolver import Resolver
+
+TTL_S = 5
+
+
+@pytest.fixture
+def resolver(watched: Any, clock: Any) -> Resolver:
+    return Resolver(watched, alias_ttl_s=TTL_S, clock=clock, random=lambda: 0.5)
+
+
+def test_live_is_what_was_published_last(resolver: Resolver, publish_linear: Any) -> None:
+    publish_linear(seed=1)
+    publish_linear(seed=2)
+
+    assert resolver.resolve("glow").version == 2
+
+
+def test_a_number_is_a_version(resolver: Resolver, publish_linear: Any) -> None:
+    publish_linear(seed=1)
+    publish_linear(seed=2)
+
+    assert resolver.resolve("glow", "1").version == 1
+
+
+def test_another_alias_is_found_by_its_name(resolver: Resolver, publish_linear: Any, store: Store) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    first = publish_linear(seed=1)
+    publish_linear(seed=2)
+    publish_to_alias(store, first, alias="stable", changed_by="a test", reason="to test", now=now)
+
+    assert resolver.resolve("glow", "stable").version == 1
+
+
+def test_a_fresh_alias_is_not_read_again(resolver: Resolver, publish_linear: Any, watched: Any) -> None:
+    publish_linear()
+    resolver.resolve("glow")
+    resolver.resolve("glow")
+
+    assert watched.reads == [alias_key("glow", "live")]
+
+
+def test_a_moved_alias_is_followed_once_it_is_old(
+    resolver: Resolver, publish_linear: Any, clock: Any
+) -> None:
+    publish_linear(seed=1)
+    before = resolver.resolve("glow").version
+    publish_linear(seed=2)
+
+    unmoved = resolver.resolve("glow").version
+    clock.now_s += TTL_S
+    moved = resolver.resolve("glow").version
+
+    assert (before, unmoved, moved) == (1, 1, 2)
+
+
+def test_while_the_store_is_away_the_last_good_version_serves(
+    resolver: Resolver, publish_linear: Any, clock: Any, watched: Any
+) -> None:
+    publish_linear()
+    resolver.resolve("glow")
+    watched.away = True
+    clock.now_s += TTL_S
+
+    assert resolver.resolve("glow").version == 1
+
+
+def test_without_a_store_nothing_is_known_at_first(
+    resolver: Resolver, publish_linear: Any, watched: Any
+) -> None:
+    publish_linear()
+    watched.away = True
+
+    with pytest.raises(StoreUnavailable):
+        resolver.resolve("glow")
+
+
+def test_what_does_not_exist_is_named(resolver: Resolver, publish_linear: Any) -> None:
+    publish_linear()
+
+    with pytest.raises(ModelNotFound, match="'nope'"):
+        resolver.resolve("nope")
+    with pytest.raises(AliasNotFound, match="no alias 'canary'"):
+        resolver.resolve("glow", "canary")
+    with pytest.raises(VersionNotFound, match="no version 7"):
+        resolver.resolve("glow", "7")
+
+
+@pytest.mark.parametrize("version", ["01", "0", "9" * 40])
+def test_no_odd_number_reaches_the_store(
+    resolver: Resolver, publish_linear: Any, watched: Any, version: str
+) -> None:
+    publish_linear()
+
+    with pytest.raises(VersionNotFound):
+        resolver.resolve("glow", version)
+
+    assert all("9999" not in key and "/01" not in key for key in watched.reads)
+
+
+@pytest.mark.parametrize(
+    ("model", "version"), [("../x", "live"), ("glow", "../x"), ("Glow", "live"), ("", "1")]
+)
+def test_names_outside_the_grammar_are_refused(resolver: Resolver, model: str, version: str) -> None:
+    with pytest.raises(InvalidName):
+        resolver.resolve(model, version)
