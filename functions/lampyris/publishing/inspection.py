@@ -38,9 +38,11 @@ def inspect(path: Path) -> None:
     Raises: NotOnnx, ExternalData, UnsupportedModel.
     """
     _check_head(path)
-    _check_contents(_parse(path))
     try:
+        _check_contents(_parse(path))
         onnx.checker.check_model(str(path))
+    except UnicodeDecodeError:
+        raise NotOnnx(reason="a name in it is not text; it may be damaged.") from None
     except onnx.checker.ValidationError as error:
         raise UnsupportedModel(reason=f"The model breaks the ONNX standard: {_first_line(error)}") from None
 
@@ -79,16 +81,10 @@ def _check_contents(model: onnx.ModelProto) -> None:
                 raise ExternalData(tensor=message.name)
         elif isinstance(message, onnx.NodeProto) and (message.domain, message.op_type) not in functions:
             _check_domain(message)
-    initialized = {tensor.name for tensor in model.graph.initializer}
-    for value in model.graph.input:
-        kind = value.type.WhichOneof("value")
-        if (
-            value.name not in initialized
-            and kind == "tensor_type"
-            and not value.type.tensor_type.HasField("shape")
-        ):
+    for value in chain(model.graph.input, model.graph.output):
+        if value.type.HasField("tensor_type") and not value.type.tensor_type.HasField("shape"):
             raise UnsupportedModel(
-                reason=f"Input {value.name!r} declares no shape; export it with one, if of named dimensions."
+                reason=f"Tensor {value.name!r} declares no shape; give it one, if of named dimensions."
             )
 
 
