@@ -1,13 +1,14 @@
 """S3, SQS and DynamoDB in this process: a moto server."""
 
 import logging
-import socket
 import threading
 import urllib.request
 from types import TracebackType
 from typing import ClassVar, Self
 
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+
+from lampyris_local.cloud.listening import HOST, listen
 
 
 class MotoEndpoint:
@@ -18,12 +19,12 @@ class MotoEndpoint:
 
     def __init__(self, port: int = 0) -> None:
         self._port = port
-        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
+        self._server = ThreadedMotoServer(ip_address=HOST, port=port, verbose=False)
 
     def __enter__(self) -> Self:
         if self._port:
             # moto's server would wait for ever for a port that is taken; this raises OSError.
-            socket.create_server(("127.0.0.1", self._port)).close()
+            listen(self._port).close()
         logging.getLogger("werkzeug").setLevel(logging.WARNING)  # it would print each request
         self._server.start()
         host, port = self._server.get_host_and_port()

@@ -51,7 +51,14 @@ class _EnvironmentError(Exception):
     `status` stands in the REPORT line; `body` is what the runtime told, if anything.
     """
 
-    def __init__(self, kind: str, message: str, *, status: str = "error", body: bytes | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        message: str,
+        *,
+        status: Literal["timeout", "error"] = "error",
+        body: bytes | None = None,
+    ) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
@@ -109,6 +116,7 @@ class Environment:
             memory_mb=self._function.memory_mb,
             max_memory_mb=min(process.max_rss_bytes // MIB, self._function.memory_mb),
             status=self._lost.status if self._lost else None,
+            error_type=self._lost.kind if self._lost else None,
         )
         self._init_duration_ms = None
         self._say("END", f"END RequestId: {request_id}")

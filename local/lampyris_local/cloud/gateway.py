@@ -10,6 +10,7 @@ https://github.com/ministackorg/ministack/pull/766
 import asyncio
 import base64
 import binascii
+import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -21,6 +22,8 @@ import msgspec
 
 from lampyris_local.cloud.invocation import Invocation, InvokeError, RequestTooLargeError
 from lampyris_local.cloud.stack import Place, Route
+
+log = logging.getLogger(__name__)
 
 BODY_LIMIT_BYTES = 10 * 1024 * 1024
 TEXT_TYPES = frozenset({"application/json", "application/javascript", "application/xml"})
@@ -71,13 +74,18 @@ class Gateway:
                 invocation = await self._invoke(route.function, msgspec.json.encode(event))
         except RequestTooLargeError:
             return TOO_LARGE
-        except (InvokeError, TimeoutError):
+        except InvokeError as error:
+            log.warning("%s: %s", route.key, error)
+            return _message(503, "Service Unavailable")
+        except TimeoutError:
+            log.warning("%s: no answer within %g s", route.key, route.timeout_s)
             return _message(503, "Service Unavailable")
         if invocation.function_error is not None:
             return _message(500, "Internal Server Error")
         try:
             return response_v2(msgspec.json.decode(invocation.body))
-        except (msgspec.DecodeError, ValueError):
+        except (msgspec.DecodeError, ValueError) as error:
+            log.warning("%s: %s does not answer as a function should: %s", route.key, route.function, error)
             return _message(500, "Internal Server Error")
 
 

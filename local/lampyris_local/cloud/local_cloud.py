@@ -1,13 +1,13 @@
 """The local cloud: all the parts of it, put together from a template."""
 
+import logging
 import os
 import shutil
-import socket
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 from secrets import token_hex
 from types import TracebackType
@@ -22,6 +22,7 @@ from lampyris_local.cloud.guard import Guard
 from lampyris_local.cloud.http_server import HttpServer
 from lampyris_local.cloud.invocation import Invocation
 from lampyris_local.cloud.lambdas import Lambdas
+from lampyris_local.cloud.listening import HOST, listen
 from lampyris_local.cloud.loop_thread import LoopThread
 from lampyris_local.cloud.reports import LogLine
 from lampyris_local.cloud.resources import ACCESS_KEY, SECRET_KEY, client, make_resources
@@ -30,7 +31,7 @@ from lampyris_local.cloud.sqs_source import SqsSource
 from lampyris_local.cloud.stack import Place, Route, Stack
 from lampyris_local.cloud.template import read_stack
 
-HOST = "127.0.0.1"
+log = logging.getLogger(__name__)
 
 
 class LocalCloud:
@@ -41,7 +42,7 @@ class LocalCloud:
     gets every line of log, in the thread of the local cloud, and must not block. `python` runs the functions;
     it needs awslambdaric.
 
-    Raises, when entered: TemplateError; OSError for a port that is taken.
+    Raises, when entered: TemplateError; OSError for a port that is taken or a Python that is not there.
     """
 
     def __init__(
@@ -115,10 +116,12 @@ class LocalCloud:
         self._loop.run(self._lambdas.stop_environments(function))
 
     def _start(self, parts: ExitStack) -> None:
+        if not self._python.is_file():
+            raise FileNotFoundError(f"There is no Python at {self._python}; name an interpreter.")
         folder = Path(tempfile.mkdtemp(prefix="lampyris-local-"))
         parts.callback(shutil.rmtree, folder, ignore_errors=True)
         guard = parts.enter_context(Guard(folder))
-        listener = parts.enter_context(socket.create_server((HOST, self._port)))
+        listener = parts.enter_context(listen(self._port))
         endpoint = self._endpoint or parts.enter_context(MotoEndpoint(self._endpoint_port)).url
         self._place = Place(
             api_url=f"http://{HOST}:{listener.getsockname()[1]}",
@@ -158,12 +161,19 @@ class LocalCloud:
             max_workers=sum(source.max_concurrency + 1 for source in stack.sources), thread_name_prefix="sqs"
         )
         parts.callback(executor.shutdown, wait=False, cancel_futures=True)
-        sqs = client("sqs", self._place)
+        sqs = parts.enter_context(closing(client("sqs", self._place)))
         for source in stack.sources:
             poller = SqsSource(
                 source, self._lambdas.invoke, sqs=sqs, executor=executor, region=self._place.region
             )
-            parts.callback(self._loop.start(poller.run()).cancel)
+            polling = self._loop.start(poller.run())
+            polling.add_done_callback(tell_of_failure)
+            parts.callback(polling.cancel)
+
+
+def tell_of_failure(polling: Future[None]) -> None:
+    if not polling.cancelled() and polling.exception() is not None:
+        log.critical("A queue is no longer polled", exc_info=polling.exception())
 
 
 def shared_variables(place: Place) -> dict[str, str]:

@@ -19,14 +19,18 @@ class LogLine:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What an invocation spent. `init_duration_ms` is there for a cold start only; `status` for a failure."""
+    """What an invocation spent.
+
+    `init_duration_ms` is there for a cold start only, `status` and `error_type` for a lost environment.
+    """
 
     request_id: str
     duration_ms: float
     init_duration_ms: float | None
     memory_mb: int
     max_memory_mb: int
-    status: str | None
+    status: Literal["timeout", "error"] | None
+    error_type: str | None
 
     @property
     def billed_ms(self) -> int:
@@ -45,4 +49,6 @@ class Report:
             fields.append(f"Init Duration: {self.init_duration_ms:.2f} ms")
         if self.status is not None:
             fields.append(f"Status: {self.status}")
+        if self.status == "error":
+            fields.append(f"Error Type: {self.error_type}")
         return "\t".join(fields)

@@ -1,5 +1,7 @@
 """Makes a stack's queues, buckets and tables on an endpoint. What is there already is left as it is."""
 
+import functools
+from contextlib import ExitStack, closing
 from typing import Any
 
 import boto3
@@ -8,22 +10,29 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from lampyris_local.cloud.stack import Bucket, Place, Queue, Stack, Table
+from lampyris_local.cloud.stack import Bucket, Notification, Place, Queue, Stack, Table
 
 ACCESS_KEY = "local"
 SECRET_KEY = "local"  # noqa: S105 - an emulator takes any
 
 
-def client(service: str, place: Place) -> BaseClient:
-    """Make a boto3 client for the endpoint, deaf to the AWS profile and proxies of whoever runs this."""
-    session = botocore.session.Session(
-        session_vars={
-            "profile": (None, None, None, None),
-            "config_file": (None, None, None, None),
-            "credentials_file": (None, None, None, None),
-        }
+@functools.cache
+def _session() -> boto3.Session:
+    """A session deaf to the AWS profile of whoever runs this. Shared, for making one takes long."""
+    return boto3.Session(
+        botocore_session=botocore.session.Session(
+            session_vars={
+                "profile": (None, None, None, None),
+                "config_file": (None, None, None, None),
+                "credentials_file": (None, None, None, None),
+            }
+        )
     )
-    return boto3.Session(botocore_session=session).client(
+
+
+def client(service: str, place: Place) -> BaseClient:
+    """Make a boto3 client for the endpoint; a proxy in the environment is passed by."""
+    return _session().client(
         service,
         region_name=place.region,
         endpoint_url=place.endpoint_url,
@@ -34,19 +43,21 @@ def client(service: str, place: Place) -> BaseClient:
 
 
 def make_resources(stack: Stack, place: Place) -> None:
-    if stack.queues:
-        sqs = client("sqs", place)
-        # A queue's redrive policy names its dead-letter queue, which must be there first.
-        for queue in sorted(stack.queues, key=lambda queue: "RedrivePolicy" in queue.attributes):
-            _make_queue(sqs, queue)
-    if stack.buckets:
-        s3 = client("s3", place)
-        for bucket in stack.buckets:
-            _make_bucket(s3, bucket, place.region)
-    if stack.tables:
-        dynamodb = client("dynamodb", place)
-        for table in stack.tables:
-            _make_table(dynamodb, table)
+    # A queue's redrive policy names its dead-letter queue, which must be there first.
+    queues = sorted(stack.queues, key=lambda queue: "RedrivePolicy" in queue.attributes)
+    with ExitStack() as clients:
+        if queues:
+            sqs = clients.enter_context(closing(client("sqs", place)))
+            for queue in queues:
+                _make_queue(sqs, queue)
+        if stack.buckets:
+            s3 = clients.enter_context(closing(client("s3", place)))
+            for bucket in stack.buckets:
+                _make_bucket(s3, bucket, place.region)
+        if stack.tables:
+            dynamodb = clients.enter_context(closing(client("dynamodb", place)))
+            for table in stack.tables:
+                _make_table(dynamodb, table)
 
 
 def _make_queue(sqs: Any, queue: Queue) -> None:
@@ -66,19 +77,17 @@ def _make_bucket(s3: Any, bucket: Bucket, region: str) -> None:
                 {
                     "QueueArn": notification.queue_arn,
                     "Events": [notification.event],
-                    "Filter": {
-                        "Key": {
-                            "FilterRules": [
-                                {"Name": "prefix", "Value": notification.prefix},
-                                {"Name": "suffix", "Value": notification.suffix},
-                            ]
-                        }
-                    },
+                    "Filter": {"Key": {"FilterRules": _filter_rules(notification)}},
                 }
                 for notification in bucket.notifications
             ]
         },
     )
+
+
+def _filter_rules(notification: Notification) -> list[dict[str, str]]:
+    rules = {"prefix": notification.prefix, "suffix": notification.suffix}
+    return [{"Name": name, "Value": value} for name, value in rules.items() if value]
 
 
 def _make_table(dynamodb: Any, table: Table) -> None:

@@ -4,16 +4,15 @@ Each execution environment gets an address of its own, as in Lambda: a request s
 Source: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
-import socket
 from dataclasses import dataclass
 from typing import Protocol
 
 from aiohttp import web
 
 from lampyris_local.cloud.invocation import RESPONSE_LIMIT_BYTES
+from lampyris_local.cloud.listening import HOST, listen
 
 PREFIX = "/2018-06-01/runtime"
-HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +60,7 @@ class RuntimeApi:
 
     async def open(self, runtime: Runtime) -> str:
         """Listen for one runtime; return its AWS_LAMBDA_RUNTIME_API, host:port."""
-        listener = socket.create_server((HOST, 0))
+        listener = listen(0)
         port = listener.getsockname()[1]
         self._runtimes[port] = runtime
         self._sites[port] = web.SockSite(self._runner, listener)
