@@ -104,7 +104,7 @@ def _admit(upload: Upload, app: App) -> None:
     else:
         app.metrics.add_metric(name="Refused", unit=MetricUnit.Count, value=1)
         fields |= {"code": outcome.code}
-    duration_ms = (app.clock() - started).total_seconds() * 1000
+    duration_ms = round((app.clock() - started).total_seconds() * 1000, 3)
     app.metrics.add_metric(name="Duration", unit=MetricUnit.Milliseconds, value=duration_ms)
     for key, value in fields.items():
         app.metrics.add_metadata(key=key, value=value)

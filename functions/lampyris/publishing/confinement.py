@@ -71,16 +71,15 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         return kinds[self.code](**self.facts)
 
 
-@dataclass(eq=False, kw_only=True)
 class TrialFailed(LampyrisError):
     """The trial itself broke, which says nothing about the model; `log` is what it left on stderr."""
 
     code = "trial-failed"
-    status: int
-    log: str
 
-    def __str__(self) -> str:
-        return f"The trial ended with status {self.status}: {self.log}"
+    def __init__(self, *, status: int, log: str) -> None:
+        super().__init__(f"The trial ended with status {status}: {log}")
+        self.status = status
+        self.log = log
 
 
 def run_trial(folder: Path, *, limits: Limits) -> Accepted:

@@ -1,0 +1,107 @@
+"""A trial in a process of its own: what it survives, and what it says then."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import onnx
+import pytest
+
+from lampyris.domain.bundle import MODEL_FILE
+from lampyris.errors import (
+    CorruptBundle,
+    ExternalData,
+    NotOnnx,
+    ProbeDisagrees,
+    UnsupportedModel,
+    UploadGone,
+    UploadRefused,
+    UploadTooLarge,
+)
+from lampyris.publishing.confinement import Limits, Refused, TrialFailed, run_trial
+from lampyris.serving.fetch import GRAPH_FILE
+
+LIMITS = Limits(upload_bytes=2**30, memory_bytes=2**30, time_s=60)
+
+
+def test_good_model_comes_back_with_its_artifact_and_signature(
+    mlp: Callable[..., onnx.ModelProto], folder: Path
+) -> None:
+    onnx.save(mlp(4, 8, 3), folder / MODEL_FILE)
+
+    accepted = run_trial(folder, limits=LIMITS)
+
+    assert [spec.name for spec in accepted.signature.inputs] == ["x"]
+    assert (folder / GRAPH_FILE).exists()
+
+
+def test_refusal_in_the_trial_is_a_refusal_here(folder: Path) -> None:
+    (folder / MODEL_FILE).write_bytes(b"\x80pickle")
+
+    with pytest.raises(NotOnnx, match="pickle"):
+        run_trial(folder, limits=LIMITS)
+
+
+def test_endless_loop_ends_when_its_time_is_up(endless: onnx.ModelProto, folder: Path) -> None:
+    onnx.save(endless, folder / MODEL_FILE)
+
+    with pytest.raises(UnsupportedModel, match="did not load and answer within 1 s"):
+        run_trial(folder, limits=Limits(upload_bytes=2**30, memory_bytes=2**30, time_s=1))
+
+
+def test_model_that_wants_more_memory_than_there_is_is_told_how_much_there_is(
+    counting: Callable[[int], onnx.ModelProto], folder: Path
+) -> None:
+    onnx.save(counting(2**33), folder / MODEL_FILE)
+
+    with pytest.raises(UnsupportedModel, match=r"needs more than 1,024 MB of memory"):
+        run_trial(folder, limits=LIMITS)
+
+
+def test_module_beside_the_model_is_not_imported(
+    mlp: Callable[..., onnx.ModelProto], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onnx.save(mlp(4, 3), folder / MODEL_FILE)
+    (folder / "onnxruntime.py").write_text("raise SystemExit('imported')")
+    monkeypatch.chdir(folder)
+
+    assert run_trial(folder, limits=LIMITS).signature.inputs
+
+
+def test_trial_that_breaks_says_nothing_about_the_model(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+
+    with pytest.raises(TrialFailed, match="FileNotFoundError"):
+        run_trial(empty, limits=LIMITS)
+
+
+def test_memory_of_a_function_is_shared_out() -> None:
+    limits = Limits.of_function(3008)
+
+    assert limits.upload_bytes == 752 * 2**20
+    assert limits.upload_bytes * 2 < 2048 * 2**20  # the function's disk: the upload, and its artifact
+    assert limits.memory_bytes == 2752 * 2**20
+
+
+REFUSALS = [
+    NotOnnx(reason="it is empty."),
+    ExternalData(tensor="w"),
+    UnsupportedModel(reason="It is too new."),
+    UploadTooLarge(size_bytes=2, limit_bytes=1),
+    CorruptBundle(reason="It is not whole."),
+    ProbeDisagrees(output="y", reason="it differs."),
+    UploadGone(key="inbox/iris/u1/bundle.json"),
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.code)
+def test_every_refusal_survives_the_way_between_processes(refusal: UploadRefused) -> None:
+    carried = msgspec.json.decode(msgspec.json.encode(Refused.of(refusal)), type=Refused)
+
+    assert type(carried.error()) is type(refusal)
+    assert str(carried.error()) == str(refusal)
+
+
+def test_no_kind_of_refusal_is_left_out_above() -> None:
+    assert {type(refusal) for refusal in REFUSALS} == set(UploadRefused.__subclasses__())
