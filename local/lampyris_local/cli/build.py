@@ -47,7 +47,7 @@ def run(recipe: Path, *, data: Path | None, out: Path | None, fresh: bool, as_js
 def metrics_table(result: BuildResult) -> Table:
     """Set the precisions of a model side by side."""
     precisions = {"fp32": result.fp32} | ({"int8": result.int8} if result.int8 else {})
-    table = new_table("", *precisions, numbers=tuple(precisions))
+    table = new_table(result.bundle.model, *precisions, numbers=tuple(precisions))
     metrics = precisions.values()
     table.add_row("accuracy", *(percent(one.accuracy) for one in metrics))
     table.add_row("size", *(size(one.size_bytes) for one in metrics))

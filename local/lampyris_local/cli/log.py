@@ -12,13 +12,16 @@ from lampyris_local.cloud.reports import LogLine
 
 
 class _Record(msgspec.Struct, frozen=True):
-    """What is for people in a function's own line: a log record, or the record of a request."""
+    """What is for people in a function's own line: a log record, an answered request, a judged upload."""
 
     level: str = ""
     message: str = ""
     route: str = ""
     status: int = 0
     code: str = ""
+    model: str = ""
+    upload: str = ""
+    version: int = 0
 
 
 def follow(lines: SimpleQueue[LogLine], console: Console) -> NoReturn:
@@ -61,7 +64,8 @@ def _own_words(text: str) -> Text:
         return Text(text, "quiet")
     if record.route:
         style = "good" if record.status < 400 else "bad"  # noqa: PLR2004 - HTTP: errors begin here
-        return Text.assemble(
-            (f"{record.route}  ", "quiet"), (str(record.status), style), (f"  {record.code}", "quiet")
-        )
+        return Text.assemble((f"{record.route}  {record.status}", style), (f"  {record.code}", "quiet"))
+    if record.upload:
+        outcome = (f"version {record.version}", "good") if record.version else (record.code, "bad")
+        return Text.assemble(f"{record.model}, upload {record.upload}: ", outcome)
     return Text.assemble((f"{record.level}  ".lstrip(), "quiet"), record.message)

@@ -14,7 +14,7 @@ from rich.theme import Theme
 # A pipe has no width; this keeps a row of any table on one line there.
 _PIPE_WIDTH = 240
 
-_THEME = Theme({"good": "green", "bad": "bold red", "quiet": "bright_black", "name": "cyan"})
+_THEME = Theme({"good": "green", "bad": "bold red", "quiet": "dim", "name": "cyan"})
 
 
 def answers() -> Console:

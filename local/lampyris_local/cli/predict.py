@@ -1,13 +1,15 @@
 """`lampyris predict`: files out, predictions back."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from lampyris_local.cli.output import answers, milliseconds, new_table, percent, print_json
-from lampyris_local.client import Answer, Client, read_payload
+from lampyris_local.client import Answer, Client, Refused, read_payload
 from lampyris_local.deployment import Deployment
 
 _VALUES_SHOWN = 6
@@ -17,8 +19,13 @@ def run(
     deployment: Deployment, model: str, files: Sequence[Path], *, version: int | None, as_json: bool
 ) -> None:
     payloads = [(path, read_payload(path)) for path in files]
+    found = []
     with Client(deployment) as client:
-        found = [(path, client.predict(model, payload, version=version)) for path, payload in payloads]
+        for path, payload in payloads:
+            try:
+                found.append((path, client.predict(model, payload, version=version)))
+            except Refused as refused:
+                raise replace(refused, detail=f"{path}: {refused.detail}") from None
     if as_json:
         print_json([_document(path, answer) for path, answer in found])
         return
@@ -43,7 +50,7 @@ def _classes_table(found: Sequence[tuple[Path, Answer]]) -> Table:
         for prediction in answer.document["predictions"]:
             table.add_row(
                 str(path),
-                prediction["label"],
+                Text(prediction["label"], "bold"),
                 percent(prediction["probability"]),
                 str(answer.document["version"]),
                 milliseconds(answer.elapsed_ms),

@@ -18,14 +18,16 @@ from lampyris_local.uploads import Parcel, pack, send, wait_for_verdict
 
 def run(store: Store, path: Path, *, model: str | None, wait_s: float | None, as_json: bool) -> None:
     parcel = pack(path, model=model, at=datetime.now(UTC))
+    console = remarks()
     with Progress(
         SpinnerColumn(style="name"),
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         DownloadColumn(),
         TimeElapsedColumn(),
-        console=remarks(),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     ) as progress:
         sending = progress.add_task("sending", total=parcel.size_bytes)
         send(store, parcel, on_sent=lambda file: progress.advance(sending, file.stat().st_size))
@@ -34,7 +36,7 @@ def run(store: Store, path: Path, *, model: str | None, wait_s: float | None, as
         _answer_sent(parcel, as_json=as_json)
         return
     started = monotonic()
-    with remarks().status(f"waiting for the publish function to admit upload {upload.upload}"):
+    with console.status(f"waiting for the verdict on upload {upload.upload}"):
         manifest = wait_for_verdict(store, upload, timeout_s=wait_s)
     _answer_published(manifest, waited_s=monotonic() - started, as_json=as_json)
 

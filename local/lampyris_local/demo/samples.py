@@ -38,8 +38,9 @@ def write_calls(sample: Sample, signature: Signature, *, model: str, api_url: st
     picture.write_bytes(sample.png)
     (spec,) = signature.inputs
     tensor.write_bytes(msgspec.json.encode({"inputs": [tensor_of(spec, sample.pixels[None])]}))
+    curl = r"curl -sw '\n'"
     return [
-        f"curl -H 'Content-Type: image/png' --data-binary @{picture} {api_url}/models/{model}/predict",
-        f"curl -H 'Content-Type: application/json' --data @{tensor} {api_url}/v2/models/{model}/infer",
-        f"curl {api_url}/v2/models/{model}",
+        f"{curl} -H 'Content-Type: image/png' --data-binary @{picture} {api_url}/models/{model}/predict",
+        f"{curl} -H 'Content-Type: application/json' --data @{tensor} {api_url}/v2/models/{model}/infer",
+        f"{curl} {api_url}/v2/models/{model}",
     ]

@@ -130,11 +130,11 @@ def _calls(facts: Facts, cloud: LocalCloud, folder: Path) -> list[str]:
 
 
 def _say_the_end(facts: Facts, out: Path | None) -> None:
-    share = percent(facts.correct / len(facts.seen))
+    right, sent = facts.correct, len(facts.seen)
     answers().print(
-        f"{facts.correct} of {len(facts.seen)} pictures answered right ({share}), in {facts.elapsed_s:.0f} s."
+        f"{right} of {sent} pictures answered right ({percent(right / sent)}), in {facts.elapsed_s:.0f} s."
     )
-    where = "was in a temporary folder; --out DIR keeps it" if out is None else f"is in {out}"
+    where = "goes with the demo's temporary folder; --out DIR keeps it" if out is None else f"is in {out}"
     remarks().print(f"The bundle {where}.", style="quiet")
 
 

@@ -1,0 +1,105 @@
+"""`lampyris local` as a process, since stopping it is half of what it does."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import httpx
+import psutil
+import pytest
+
+PROGRAM = Path(sys.executable).with_name("lampyris")
+
+
+def start(*arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [PROGRAM, "local", "--port", "0", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def read_until(pattern: str, stream: IO[str]) -> tuple[str, re.Match[str]]:
+    """Read lines until one matches; return all of them, and the match."""
+    seen = ""
+    for line in stream:
+        seen += line
+        found = re.search(pattern, line)
+        if found is not None:
+            return seen, found
+    pytest.fail(f"{pattern} is not in:\n{seen}")
+
+
+@pytest.fixture
+def local() -> Iterator["subprocess.Popen[str]"]:
+    process = start()
+    yield process
+    process.terminate()
+    process.communicate(timeout=30)
+
+
+def test_addresses_routes_and_next_steps_are_printed(local: "subprocess.Popen[str]") -> None:
+    assert local.stdout is not None
+
+    printed, _ = read_until(r"lampyris models", local.stdout)
+
+    assert re.search(r"POST +/models/\{model\}/predict +PredictFunction", printed)
+    assert re.search(r"export LAMPYRIS_ENDPOINT=http://127.0.0.1:\d+", printed)
+
+
+def test_invocations_are_logged_as_they_happen(local: "subprocess.Popen[str]") -> None:
+    assert local.stdout is not None
+    _, found = read_until(r"LAMPYRIS_ENDPOINT=(\S+)", local.stdout)
+
+    httpx.post(f"{found[1]}/models/absent/predict", json={"inputs": [1]}, timeout=30)
+
+    printed, _ = read_until(r"PredictFunction +REPORT", local.stdout)
+    assert re.search(r"POST /models/\{model\}/predict  404  model-not-found", printed)
+    assert re.search(r"Duration: +[\d.]+ ms  Max Memory Used: +\d+ MB  Init Duration: +[\d.]+ ms", printed)
+
+
+@pytest.mark.parametrize(("stop", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_being_stopped_leaves_no_process_behind(stop: signal.Signals, exit_code: int) -> None:
+    process = start()
+    assert process.stdout is not None
+    _, found = read_until(r"LAMPYRIS_ENDPOINT=(\S+)", process.stdout)
+    httpx.get(f"{found[1]}/v2/health/live", timeout=30)
+    children = psutil.Process(process.pid).children(recursive=True)
+
+    process.send_signal(stop)
+    _, remarks = process.communicate(timeout=30)
+
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert children
+    assert not alive
+    assert (process.returncode, remarks) == (exit_code, "")
+
+
+def test_port_that_is_taken_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+
+        done = subprocess.run([PROGRAM, "local", "--port", port], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert f"Port {port} is taken" in done.stderr
+
+
+def test_template_that_cannot_run_is_told(tmp_path: Path) -> None:
+    template = tmp_path / "template.yaml"
+    template.write_text("Resources: {F: {Type: AWS::Serverless::Function, Properties: {Events: {}}}}")
+
+    done = subprocess.run(
+        [PROGRAM, "local", "--port", "0", "--template", template], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 1
+    assert "[invalid-template]" in done.stderr
+    assert os.fspath(template) in done.stderr
