@@ -30,7 +30,7 @@ class Report:
     memory_mb: int
     max_memory_mb: int
     status: Literal["timeout", "error"] | None
-    error_type: str | None
+    error_type: str | None = None
 
     @property
     def billed_ms(self) -> int:

@@ -20,7 +20,6 @@ REPORT = Report(
     memory_mb=128,
     max_memory_mb=30,
     status=None,
-    error_type=None,
 )
 
 

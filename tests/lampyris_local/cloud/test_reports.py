@@ -13,7 +13,6 @@ def test_report_line_reads_as_cloudwatch_prints_it() -> None:
         memory_mb=1769,
         max_memory_mb=86,
         status=None,
-        error_type=None,
     )
 
     line = report.line()
@@ -26,7 +25,7 @@ def test_report_line_reads_as_cloudwatch_prints_it() -> None:
 
 def report(**facts: Any) -> Report:
     usual = {"request_id": "1", "duration_ms": 3.2, "init_duration_ms": None, "memory_mb": 128}
-    return Report(**{**usual, "max_memory_mb": 40, "status": None, "error_type": None, **facts})
+    return Report(**{**usual, "max_memory_mb": 40, "status": None, **facts})
 
 
 def test_warm_report_bills_the_duration_alone() -> None:

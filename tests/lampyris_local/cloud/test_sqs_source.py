@@ -19,7 +19,6 @@ REPORT = Report(
     memory_mb=128,
     max_memory_mb=30,
     status=None,
-    error_type=None,
 )
 BATCH = [{"MessageId": "a"}, {"MessageId": "b"}, {"MessageId": "c"}]
 

@@ -272,7 +272,7 @@ Outputs:
         (
             (
                 f"{QUEUE}{FUNCTION}"
-                "      Events: { Work: { Type: SQS, Properties: { Queue: !GetAtt Jobs.Arn, BatchSize: 50 } } }"
+                "      Events: { Work: { Type: SQS, Properties: { Queue: !GetAtt Jobs.Arn, BatchSize: 50 }}}"
             ),
             "BatchSize over 10 needs a MaximumBatchingWindowInSeconds",
         ),
