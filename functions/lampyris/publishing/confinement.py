@@ -88,13 +88,14 @@ def run_trial(folder: Path, *, limits: Limits) -> Accepted:
     Raises: UploadRefused; TrialFailed if the fault is not the model's.
     """
     with (folder / _LOG_FILE).open("wb") as log:
-        # -P: no module may come from the working folder. The environment is handed on for Python's own sake.
+        # -P: no module may come from the working folder. The environment is handed on for Python's own sake;
+        # numpy's threads would do nothing here but take memory.
         status = subprocess.run(  # noqa: S603 - our own interpreter, our own module, numbers and a folder of ours
             [
                 *(sys.executable, "-P", "-m", "lampyris.publishing.trial", str(folder)),
                 *(str(limits.upload_bytes), str(limits.memory_bytes), str(limits.time_s)),
             ],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,

@@ -25,6 +25,7 @@ def optimise(model: Path, *, limit_bytes: int) -> None:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.optimized_model_filepath = str(graph)
+    options.intra_op_num_threads = 1
     options.log_severity_level = 3
     for key, value in {
         "session.optimized_model_external_initializers_file_name": WEIGHTS_FILE,
