@@ -42,12 +42,13 @@ session = onnxruntime.InferenceSession(
     f"{os.environ['BENCH_ARTIFACT']}/graph.onnx", options, providers=["CPUExecutionProvider"]
 )
 event = infer_event()
+body = str(event["body"])
 output = session.get_outputs()[0].name
 
 
 def bare() -> str:
     """Decode, run, encode, and nothing else."""
-    (tensor,) = decode(event["body"]).inputs
+    (tensor,) = decode(body).inputs
     values = np.array(tensor.data, np.uint8).reshape(tensor.shape)
     (answer,) = session.run([output], {tensor.name: values})
     tensors = [{"name": output, "shape": answer.shape, "datatype": "FP32", "data": answer.ravel().tolist()}]

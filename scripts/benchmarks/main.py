@@ -66,7 +66,8 @@ def main() -> None:
 
 def cold_figures(subject: Subject, endpoint: str, runs: int) -> list[Figure]:
     """Time process start to first prediction, the model known at INIT and not."""
-    known, unknown = ([], []), ([], [])
+    known: tuple[list[float], list[float]] = ([], [])
+    unknown: tuple[list[float], list[float]] = ([], [])
     with tempfile.TemporaryDirectory(prefix="lampyris-floor-") as folder:
         floor = [str(HERE / "child_floor.py")]
         lampyris = [str(HERE / "child_lampyris.py")]
