@@ -205,7 +205,7 @@ class Environment:
 
     async def _await_end(self, process: RuntimeProcess, ready: asyncio.Future[None]) -> None:
         """When the process ends, whoever waits for it gets to know."""
-        reason = await process.ended()
+        reason = await process.end
         kind = "Runtime.OutOfMemory" if process.out_of_memory else "Runtime.ExitError"
         error = _EnvironmentError(kind, f"Runtime exited with error: {reason}")
         if not ready.done():

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
@@ -30,8 +29,8 @@ class RuntimeProcess:
         self._partial = b""
         self.max_rss_bytes = 0
         self.out_of_memory = False
-        self.started_s = time.perf_counter()
         guard.watch(process.pid)
+        self.end = asyncio.create_task(self._await_end())
         os.set_blocking(output, False)
         asyncio.get_running_loop().add_reader(output, self.read_output)
 
@@ -111,23 +110,29 @@ class RuntimeProcess:
             await asyncio.sleep(MEMORY_SAMPLE_S)
 
     def kill(self) -> None:
-        if self._process.returncode is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+        """Kill the process with all that it started."""
+        if not self.end.done():
+            self._kill_group()
 
-    async def ended(self) -> str:
-        """Wait for the end; return how it came, in Lambda's words."""
+    async def close(self) -> None:
+        """Kill the process, and let go of its output."""
+        self.kill()
+        await self.end
+        asyncio.get_running_loop().remove_reader(self._output)
+        os.close(self._output)
+
+    async def _await_end(self) -> str:
+        """Wait for the end, and end what the process started; return how the end came, in Lambda's words."""
         code = await self._process.wait()
+        self._kill_group()
+        self._guard.forget(self._process.pid)
         return (
             f"exit status {code}"
             if code >= 0
             else f"signal: {(signal.strsignal(-code) or str(-code)).lower()}"
         )
 
-    async def close(self) -> None:
-        """Kill the process with all that it started, and let go of its output."""
-        with contextlib.suppress(ProcessLookupError):  # it may have ended by itself and left nothing behind
+    def _kill_group(self) -> None:
+        # A group without processes is not there, and one of zombies is not ours, as macOS has it.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        await self._process.wait()
-        self._guard.forget(self._process.pid)
-        asyncio.get_running_loop().remove_reader(self._output)
-        os.close(self._output)

@@ -56,7 +56,7 @@ def test_function_sees_what_lambda_shows_it(cloud: LocalCloud, toy_template: Pat
     environment = seen["environment"]
     code = str(toy_template.parent / "functions")
     assert seen["request_id"] == invocation.request_id
-    assert 4_000 < seen["remaining_ms"] <= 5_000
+    assert 0 < seen["remaining_ms"] <= 5_000
     assert re.fullmatch(
         r"arn:aws:lambda:us-east-1:123456789012:function:local-.*-Describe", seen["function_arn"]
     )
@@ -184,6 +184,15 @@ def test_process_that_died_while_idle_is_replaced(cloud: LocalCloud) -> None:
 
     assert second.function_error is None
     assert second.payload["requests"] == 1
+
+
+def test_what_a_function_started_ends_with_its_environment(cloud: LocalCloud) -> None:
+    grandchild = psutil.Process(cloud.invoke("Spawn", {}).payload)
+
+    cloud.stop_environments("Spawn")
+
+    _, alive = psutil.wait_procs([grandchild], timeout=10)
+    assert alive == []
 
 
 def test_request_at_the_limit_passes_and_one_byte_more_does_not(cloud: LocalCloud) -> None:

@@ -35,7 +35,7 @@ def test_queue_is_made_as_the_template_says(cloud: LocalCloud) -> None:
         "Attributes"
     ]
 
-    assert attributes["VisibilityTimeout"] == "1"
+    assert attributes["VisibilityTimeout"] == "2"
     assert '"maxReceiveCount": 2' in attributes["RedrivePolicy"]
 
 

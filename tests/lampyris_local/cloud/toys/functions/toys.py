@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -51,6 +52,11 @@ def hog(event: Any, _context: Any) -> int:
 
 def crash(event: Any, _context: Any) -> None:
     os._exit(event["code"])
+
+
+def spawn(_event: Any, _context: Any) -> int:
+    """Start a process that outlives this one, unless someone sees to it."""
+    return subprocess.Popen(["sleep", "600"]).pid
 
 
 def fail(_event: Any, _context: Any) -> None:
