@@ -49,7 +49,7 @@ def _report(text: str) -> Text:
     """Write CloudWatch's REPORT with its parts in columns."""
     parts = dict(part.split(": ", 1) for part in text.split("\t"))
     cold = f"  Init Duration: {parts['Init Duration']:>10}" if "Init Duration" in parts else ""
-    failure = f"  Status: {parts['Status']}" if "Status" in parts else ""
+    failure = "".join(f"  {name}: {parts[name]}" for name in ("Status", "Error Type") if name in parts)
     return Text.assemble(
         f"REPORT  Duration: {parts['Duration']:>11}  Max Memory Used: {parts['Max Memory Used']:>7}",
         (cold, "yellow"),

@@ -56,6 +56,7 @@ def document(facts: Facts, *, calls: Sequence[str]) -> dict[str, Any]:
         "model": facts.manifest.model,
         "version": facts.manifest.version,
         "size_bytes": size_bytes(facts.manifest),
+        "bundle": str(facts.built.bundle_dir),
         "metrics": facts.built.bundle.metrics,
         "parity": facts.built.parity,
         "agreement": facts.built.agreement,

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -37,30 +38,37 @@ def read_until(pattern: str, stream: IO[str]) -> tuple[str, re.Match[str]]:
     pytest.fail(f"{pattern} is not in:\n{seen}")
 
 
-@pytest.fixture
-def local() -> Iterator["subprocess.Popen[str]"]:
+@dataclass(frozen=True, kw_only=True)
+class Up:
+    endpoint: str
+    greeting: str
+    output: IO[str]
+
+
+@pytest.fixture(scope="module")
+def up() -> Iterator[Up]:
+    """A local cloud that runs, and what it said when it came up."""
     process = start()
-    yield process
+    assert process.stdout is not None
+    greeting, _ = read_until(r"lampyris models", process.stdout)
+    found = re.search(r"export LAMPYRIS_ENDPOINT=(http://127.0.0.1:\d+)", greeting)
+    assert found is not None
+    yield Up(endpoint=found[1], greeting=greeting, output=process.stdout)
     process.terminate()
     process.communicate(timeout=30)
 
 
-def test_addresses_routes_and_next_steps_are_printed(local: "subprocess.Popen[str]") -> None:
-    assert local.stdout is not None
-
-    printed, _ = read_until(r"lampyris models", local.stdout)
-
-    assert re.search(r"POST +/models/\{model\}/predict +PredictFunction", printed)
-    assert re.search(r"export LAMPYRIS_ENDPOINT=http://127.0.0.1:\d+", printed)
+def test_addresses_and_routes_are_printed(up: Up) -> None:
+    assert re.search(rf"API +{up.endpoint}\s", up.greeting)
+    assert re.search(r"S3, SQS +http://127.0.0.1:\d+", up.greeting)
+    assert re.search(r"POST +/models/\{model\}/predict +PredictFunction", up.greeting)
 
 
-def test_invocations_are_logged_as_they_happen(local: "subprocess.Popen[str]") -> None:
-    assert local.stdout is not None
-    _, found = read_until(r"LAMPYRIS_ENDPOINT=(\S+)", local.stdout)
+def test_invocations_are_logged_as_they_happen(up: Up) -> None:
+    httpx.post(f"{up.endpoint}/models/absent/predict", json={"inputs": [1]}, timeout=30)
 
-    httpx.post(f"{found[1]}/models/absent/predict", json={"inputs": [1]}, timeout=30)
+    printed, _ = read_until(r"PredictFunction +REPORT", up.output)
 
-    printed, _ = read_until(r"PredictFunction +REPORT", local.stdout)
     assert re.search(r"POST /models/\{model\}/predict  404  model-not-found", printed)
     assert re.search(r"Duration: +[\d.]+ ms  Max Memory Used: +\d+ MB  Init Duration: +[\d.]+ ms", printed)
 

@@ -34,8 +34,10 @@ def test_report_of_a_cold_start_tells_of_init() -> None:
     assert plain(report("Init Duration: 310.00 ms")).endswith("77 MB  Init Duration:  310.00 ms")
 
 
-def test_report_of_a_failure_tells_its_status() -> None:
-    assert plain(report("Status: timeout")).endswith("77 MB  Status: timeout")
+def test_report_of_a_failure_tells_its_status_and_its_reason() -> None:
+    failed = report("Status: error", "Error Type: Runtime.OutOfMemory")
+
+    assert plain(failed).endswith("77 MB  Status: error  Error Type: Runtime.OutOfMemory")
 
 
 def test_request_is_told_by_route_status_and_code() -> None:

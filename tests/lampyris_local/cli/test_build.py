@@ -1,0 +1,57 @@
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from lampyris_local.cli.commands import app
+
+RECIPE = """
+name = "flowers"
+[dataset]
+source = "sklearn"
+name = "iris"
+[model]
+architecture = "mlp"
+hidden = [8]
+[training]
+epochs = 2
+[compression]
+max_accuracy_drop = 1.0
+"""
+
+
+def test_bundle_and_figures_are_the_answer(tmp_path: Path) -> None:
+    recipe, out = tmp_path / "flowers.toml", tmp_path / "bundle"
+    recipe.write_text(RECIPE)
+
+    result = CliRunner().invoke(app, ["build", str(recipe), "--out", str(out), "--json"])
+
+    built = json.loads(result.stdout)
+    assert (built["model"], built["bundle"]) == ("flowers", str(out))
+    assert set(built["metrics"]) == {"fp32", "int8"}
+    assert (out / "bundle.json").is_file()
+
+
+def test_mistake_in_a_recipe_names_the_nearest_key(tmp_path: Path) -> None:
+    recipe = tmp_path / "flowers.toml"
+    recipe.write_text(RECIPE.replace("epochs", "epoch"))
+
+    result = CliRunner().invoke(app, ["build", str(recipe)])
+
+    assert result.exit_code == 1
+    assert "did you mean 'epochs'?" in result.stderr
+    assert "[invalid-recipe]" in result.stderr
+
+
+def test_missing_recipe_is_named(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["build", str(tmp_path / "absent.toml")])
+
+    assert result.exit_code == 1
+    assert "absent.toml" in result.stderr
+
+
+def test_missing_data_are_named(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["build", "recipes/mnist.toml", "--data", str(tmp_path / "absent")])
+
+    assert result.exit_code == 1
+    assert "[dataset-missing]" in result.stderr
