@@ -71,14 +71,15 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     def from_key(cls, key: str) -> "Upload | None":
         """Read an inbox key; None for what completes no upload (a bundle's files, a stray object).
 
-        Raises: InvalidName if the model or the upload is named against the grammar.
+        Raises: InvalidName if the model or the upload is named against the grammar, or not at all.
         """
+        file = key.rpartition("/")[2]
+        if file != BUNDLE_FILE and not file.endswith(".onnx"):
+            return None
         match key.split("/"):
-            case ["inbox", model, upload, file] if file == BUNDLE_FILE or file.endswith(".onnx"):
+            case ["inbox", model, upload, _]:
                 return cls(model=check_model_name(model), upload=check_upload_id(upload), file=file)
-            case ["inbox", file] if file.endswith(".onnx"):
-                raise InvalidName(
-                    kind="an upload", name=file, rule="put it at inbox/{model}/{upload}/" + file
-                )
+            case ["inbox", _] | ["inbox", _, _]:
+                raise InvalidName(kind="an upload", name=key, rule="put it at inbox/{model}/{upload}/" + file)
             case _:
                 return None

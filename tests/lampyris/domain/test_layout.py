@@ -72,7 +72,6 @@ def test_bare_model_is_not_a_bundle() -> None:
         "inbox/iris/u1/files/bundle.json",
         "inbox/iris/u1/notes.txt",
         "inbox/iris/u1/",
-        "inbox/bundle.json",
         "models/iris/u1/model.onnx",
         "inbox",
         "",
@@ -96,6 +95,14 @@ def test_upload_named_against_the_grammar_is_refused(key: str) -> None:
         Upload.from_key(key)
 
 
-def test_model_dropped_without_a_name_is_told_where_it_belongs() -> None:
-    with pytest.raises(InvalidName, match=r"inbox/\{model\}/\{upload\}/model.onnx"):
-        Upload.from_key("inbox/model.onnx")
+@pytest.mark.parametrize(
+    ("key", "place"),
+    [
+        ("inbox/model.onnx", r"inbox/\{model\}/\{upload\}/model\.onnx"),
+        ("inbox/iris/model.onnx", r"inbox/\{model\}/\{upload\}/model\.onnx"),
+        ("inbox/iris/bundle.json", r"inbox/\{model\}/\{upload\}/bundle\.json"),
+    ],
+)
+def test_model_dropped_at_the_wrong_depth_is_told_where_it_belongs(key: str, place: str) -> None:
+    with pytest.raises(InvalidName, match=place):
+        Upload.from_key(key)
