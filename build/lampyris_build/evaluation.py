@@ -40,6 +40,7 @@ def open_session(
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = level
     options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(os.fspath(model), options, providers=["CPUExecutionProvider"])
 
 

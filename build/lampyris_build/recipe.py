@@ -20,6 +20,7 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 Fraction = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Precision = Literal["fp32", "int8"]
 Seed = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 
 
@@ -97,7 +98,7 @@ class Training(_Section, frozen=True, kw_only=True):
 class Compression(_Section, frozen=True, kw_only=True):
     """`max_accuracy_drop` is a share of the test set: 0.003 allows 0.3 percentage points."""
 
-    precision: Literal["int8", "fp32"] = "int8"
+    precision: Precision = "int8"
     calibration_samples: Count = 512
     max_accuracy_drop: Share = 0.01
 
