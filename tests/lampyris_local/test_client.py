@@ -1,4 +1,4 @@
-"""The client against a server that answers as the model's name says; cli/test_predict.py asks the real one."""
+"""The client against a server that answers as the model's name says; cli/test_predict.py asks the API."""
 
 import json
 import socket
