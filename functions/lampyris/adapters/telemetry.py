@@ -28,6 +28,7 @@ class Telemetry:
     """Speaks for one execution environment."""
 
     def __init__(self, service: str) -> None:
+        self._service = service
         self._logger = Logger(service=service)
         self._metrics = EphemeralMetrics(namespace=NAMESPACE, service=service)
 
@@ -37,20 +38,29 @@ class Telemetry:
 
     def request(self, record: RequestRecord) -> None:
         """Print the line of one request."""
-        metrics, prediction = self._metrics, record.prediction
-        metrics.add_metric(name="Duration", unit="Milliseconds", value=record.duration_ms)
-        fields = {"request_id": record.request_id, "route": record.route, "status": record.status}
+        metrics = {"Duration": _metric("Milliseconds", record.duration_ms)}
+        dimensions = {"service": self._service}
+        fields: dict[str, object] = {
+            "request_id": record.request_id,
+            "route": record.route,
+            "status": record.status,
+        }
         if record.code is not None:
-            metrics.add_metric(name="Problems", unit="Count", value=1)
+            metrics["Problems"] = _metric("Count", 1)
             fields["code"] = record.code
+        prediction = record.prediction
         if prediction is not None:
-            metrics.add_dimension(name="model", value=prediction.manifest.model)
+            dimensions["model"] = prediction.manifest.model
             fields["version"] = prediction.manifest.version
             fields["run_ms"] = round(prediction.run_ms, 3)
             if prediction.cold:
-                metrics.add_metric(name="Load", unit="Count", value=1)
-                metrics.add_metric(name="Fetch", unit="Milliseconds", value=prediction.load.fetch_ms)
-                metrics.add_metric(name="Session", unit="Milliseconds", value=prediction.load.session_ms)
-        metrics.metadata_set.update(fields)
-        print(msgspec.json.encode(metrics.serialize_metric_set()).decode())  # noqa: T201 - stdout is the log
-        metrics.clear_metrics()
+                metrics["Load"] = _metric("Count", 1)
+                metrics["Fetch"] = _metric("Milliseconds", prediction.load.fetch_ms)
+                metrics["Session"] = _metric("Milliseconds", prediction.load.session_ms)
+        line = self._metrics.serialize_metric_set(metrics, dimensions, fields)
+        print(msgspec.json.encode(line).decode())  # noqa: T201 - stdout is the log
+
+
+def _metric(unit: str, value: float) -> dict[str, object]:
+    """Write one value as Powertools' `add_metric` does, without its checks of what is constant here."""
+    return {"Unit": unit, "StorageResolution": 60, "Value": [value]}

@@ -30,6 +30,11 @@ NUMPY_OF: dict[Datatype, np.dtype[Any]] = {
     "BYTES": np.dtype(np.object_),
 }
 
+# JSON carries no infinity, so only a cast to fewer bits can make one.
+_LARGEST: dict[Datatype, float] = {
+    "FP16": float(np.finfo(np.float16).max),
+    "FP32": float(np.finfo(np.float32).max),
+}
 _CAME = {"b": "booleans", "i": "integers", "u": "integers", "f": "numbers", "U": "strings"}
 
 
@@ -49,7 +54,7 @@ def array_of(tensor: Tensor) -> Array:
     Raises: InvalidTensor if the data are not what datatype and shape promise.
     """
     name, shape = tensor.name, tensor.shape
-    if any(size < 0 for size in shape):
+    if shape and min(shape) < 0:
         raise InvalidTensor(tensor=name, reason=f"shape {list(shape)} has a negative dimension.")
     values = values_of(name, tensor.datatype, tensor.data)
     if values.size != prod(shape):
@@ -87,26 +92,31 @@ def values_of(name: str, datatype: Datatype, data: list[Any]) -> Array:
         came = _CAME.get(values.dtype.kind, "null, objects or integers beyond 64 bits")
         wanted = _CAME[dtype.kind]
         raise InvalidTensor(tensor=name, reason=f"data holds {came}; datatype {datatype} wants {wanted}.")
-    if dtype.kind in "iu":
+    if dtype.kind == "f":
+        return _floats(name, datatype, values)
+    cast = values.astype(dtype, copy=False)
+    if dtype.kind != "b" and not (cast == values).all():
         limits = np.iinfo(dtype)
-        if values.min() < limits.min or values.max() > limits.max:
-            raise InvalidTensor(
-                tensor=name,
-                reason=f"data goes from {values.min()} to {values.max()}; "
-                f"{datatype} holds {limits.min} to {limits.max}.",
-            )
-        return values.astype(dtype, copy=False)
-    with np.errstate(over="ignore"):
-        values = values.astype(dtype, copy=False)
-    if dtype.kind == "f" and not np.isfinite(values).all():
+        raise InvalidTensor(
+            tensor=name,
+            reason=f"data goes from {values.min()} to {values.max()}; "
+            f"{datatype} holds {limits.min} to {limits.max}.",
+        )
+    return cast
+
+
+def _floats(name: str, datatype: Datatype, values: Array) -> Array:
+    largest = _LARGEST.get(datatype)
+    if largest is not None and (values.max() > largest or values.min() < -largest):
         raise InvalidTensor(tensor=name, reason=f"data holds a number too large for {datatype}.")
-    return values
+    return values.astype(NUMPY_OF[datatype], copy=False)
 
 
 def _integers(values: Array, data: list[Any]) -> Array:
     """Read JSON values again as exact integers; `values` stands where they are not all such, or too large."""
     exact = np.array(data, dtype=np.object_)
-    if all(type(value) is int and 0 <= value < 2**64 for value in exact.flat):
+    found: list[Any] = exact.ravel().tolist()
+    if all(type(value) is int and 0 <= value < 2**64 for value in found):
         return exact.astype(np.uint64)
     return values
 

@@ -1,13 +1,15 @@
 """How an alias shares its requests out over its routes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from lampyris.domain.manifest import Manifest, Route
 
 
-def pick(routes: Sequence[Route], point: float) -> Manifest:
-    """Return the manifest whose share of the whole weight holds `point`, which is in [0, 1)."""
-    left = point * sum(route.weight for route in routes)
+def pick(routes: Sequence[Route], random: Callable[[], float]) -> Manifest:
+    """Return a manifest by the weights of the routes; `random` draws from [0, 1), where there is a choice."""
+    if len(routes) == 1:
+        return routes[0].manifest
+    left = random() * sum(route.weight for route in routes)
     for route in routes:
         left -= route.weight
         if left < 0:

@@ -45,7 +45,7 @@ class Resolver:
         check_model_name(model)
         if version.isdecimal() and version.isascii():
             return self._version(model, version)
-        return pick(self._alias(model, check_alias_name(version)).routes, self._random())
+        return pick(self._alias(model, check_alias_name(version)).routes, self._random)
 
     def _version(self, model: str, digits: str) -> Manifest:
         if len(digits) > _MAX_VERSION_DIGITS or digits != str(int(digits)):

@@ -54,18 +54,27 @@ class Sessions:
         Raises: ArtifactDamaged, StoreUnavailable, ObjectNotFound; the next call tries again.
         """
         digest = artifact.digest
+        loaded = self._used(digest)
+        if loaded is not None:
+            return loaded, False
         with self._guard:
             lock = self._locks.setdefault(digest, Lock())
         with lock:
-            loaded = self._loaded.get(digest)
+            loaded = self._used(digest)
             if loaded is not None:
-                self._loaded.move_to_end(digest)
                 return loaded, False
             loaded = self._load(artifact)
             with self._guard:
                 self._loaded[digest] = loaded
                 self._drop_oldest()
             return loaded, True
+
+    def _used(self, digest: str) -> Loaded | None:
+        with self._guard:
+            loaded = self._loaded.get(digest)
+            if loaded is not None:
+                self._loaded.move_to_end(digest)
+            return loaded
 
     def _drop_oldest(self) -> None:
         held = sum(loaded.size_bytes for loaded in self._loaded.values())

@@ -1,5 +1,7 @@
 from collections import Counter
 from datetime import UTC, datetime
+from functools import partial
+from operator import truediv
 
 from lampyris.domain.manifest import Artifact, Blob, Manifest, Route
 from lampyris.domain.signature import Signature
@@ -23,7 +25,7 @@ def route(version: int, weight: int) -> Route:
 def test_each_version_gets_its_share() -> None:
     routes = (route(1, 90), route(2, 10))
 
-    shares = Counter(pick(routes, point / 1000).version for point in range(1000))
+    shares = Counter(pick(routes, partial(truediv, point, 1000)).version for point in range(1000))
 
     assert shares == {1: 900, 2: 100}
 
@@ -31,4 +33,4 @@ def test_each_version_gets_its_share() -> None:
 def test_a_route_without_weight_gets_nothing() -> None:
     routes = (route(1, 0), route(2, 100), route(3, 0))
 
-    assert {pick(routes, point / 100).version for point in range(100)} == {2}
+    assert {pick(routes, partial(truediv, point, 100)).version for point in range(100)} == {2}
