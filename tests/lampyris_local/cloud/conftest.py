@@ -15,6 +15,11 @@ def toy_template() -> Path:
 
 
 @pytest.fixture(scope="session")
+def small_template() -> Path:
+    return TOYS / "small.yaml"
+
+
+@pytest.fixture(scope="session")
 def lines() -> list[LogLine]:
     """Every line that the toys' log has so far."""
     return []

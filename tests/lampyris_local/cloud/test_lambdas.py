@@ -75,12 +75,12 @@ def test_function_sees_what_lambda_shows_it(cloud: LocalCloud, toy_template: Pat
 
 
 def test_function_does_not_see_the_users_own_environment(
-    toy_template: Path, monkeypatch: pytest.MonkeyPatch
+    small_template: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "HTTP_PROXY", "SECRET_OF_MINE"):
         monkeypatch.setenv(name, "mine")
 
-    with LocalCloud(toy_template) as cloud:
+    with LocalCloud(small_template) as cloud:
         environment = cloud.invoke("Describe", {}).payload["environment"]
 
     assert "mine" not in environment.values()
@@ -265,18 +265,18 @@ def test_reserved_concurrency_throttles_one_function_only(cloud: LocalCloud) -> 
 
 
 @pytest.fixture(scope="module")
-def small_cloud(toy_template: Path) -> Iterator[LocalCloud]:
-    """One request at a time; an idle environment ends at once."""
-    with LocalCloud(toy_template, concurrency=1, idle_s=0.2) as cloud:
+def small_cloud(small_template: Path) -> Iterator[LocalCloud]:
+    """One request at a time, and no queue that makes any; an idle environment ends at once."""
+    with LocalCloud(small_template, concurrency=1, idle_s=0.2) as cloud:
         yield cloud
 
 
 def test_all_functions_together_keep_to_the_concurrency(small_cloud: LocalCloud) -> None:
     with ThreadPoolExecutor(1) as threads:
-        busy = threads.submit(small_cloud.invoke, "Single", {"seconds": 1})
+        busy = threads.submit(small_cloud.invoke, "Sleep", {"seconds": 1})
         time.sleep(UNTIL_BUSY_S)
         with pytest.raises(ThrottledError) as throttled:
-            small_cloud.invoke("Echo", {})
+            small_cloud.invoke("Count", {})
 
     assert throttled.value.limit == 1
     assert busy.result().payload == "awake"

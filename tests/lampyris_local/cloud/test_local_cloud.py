@@ -22,7 +22,7 @@ from lampyris_local.cloud.local_cloud import LocalCloud
 
 with LocalCloud(Path(sys.argv[1])) as cloud:
     idle = cloud.invoke("Describe", {}).payload
-    threading.Thread(target=cloud.invoke, args=("Single", {"seconds": 600}), daemon=True).start()
+    threading.Thread(target=cloud.invoke, args=("Sleep", {"seconds": 600}), daemon=True).start()
     time.sleep(1)
     print(json.dumps({"url": cloud.api_url, "temporary": idle["temporary"]}), flush=True)
     time.sleep(600)
@@ -48,8 +48,8 @@ class Running:
 
 
 @pytest.fixture
-def running(toy_template: Path) -> Iterator[Running]:
-    running = Running(toy_template)
+def running(small_template: Path) -> Iterator[Running]:
+    running = Running(small_template)
     yield running
     running.process.kill()
     running.process.communicate()
@@ -63,7 +63,7 @@ def test_no_process_and_no_file_survives_a_signal(running: Running, number: sign
     errors = running.send(number)
 
     _, alive = psutil.wait_procs(running.children, timeout=10)
-    assert len(running.children) >= 3  # two environments and the guard
+    assert len(running.children) == 3  # two environments and the guard
     assert alive == []
     assert not Path(running.facts["temporary"]).exists()
     assert not Path(running.facts["temporary"]).parent.exists()
@@ -71,15 +71,15 @@ def test_no_process_and_no_file_survives_a_signal(running: Running, number: sign
     assert "Task was destroyed" not in errors
 
 
-def test_all_is_gone_when_the_cloud_is_left(toy_template: Path) -> None:
+def test_all_is_gone_when_the_cloud_is_left(small_template: Path) -> None:
     before = set(psutil.Process().children(recursive=True))
 
-    with LocalCloud(toy_template) as cloud:
-        cloud.invoke("Echo", {})
+    with LocalCloud(small_template) as cloud:
+        cloud.invoke("Count", {})
         started = set(psutil.Process().children(recursive=True)) - before
         address = (cloud.api_url.rpartition("/")[2].partition(":")[0], int(cloud.api_url.rpartition(":")[2]))
 
-    assert len(started) >= 2  # the environment and the guard
+    assert len(started) == 2  # the environment and the guard
     assert not any(process.is_running() for process in started)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address)
@@ -103,23 +103,23 @@ def test_cloud_on_a_named_endpoint_finds_its_resources_again(cloud: LocalCloud, 
     assert second.endpoint_url == cloud.endpoint_url
 
 
-def test_ports_can_be_chosen(toy_template: Path) -> None:
+def test_ports_can_be_chosen(small_template: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
         port, endpoint_port = one.getsockname()[1], two.getsockname()[1]
 
-    with LocalCloud(toy_template, port=port, endpoint_port=endpoint_port) as cloud:
+    with LocalCloud(small_template, port=port, endpoint_port=endpoint_port) as cloud:
         urls = (cloud.api_url, cloud.endpoint_url)
 
     assert urls == (f"http://127.0.0.1:{port}", f"http://127.0.0.1:{endpoint_port}")
 
 
 @pytest.mark.parametrize("which", ["port", "endpoint_port"])
-def test_port_that_is_taken_is_told(toy_template: Path, which: str) -> None:
+def test_port_that_is_taken_is_told(small_template: Path, which: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         options: dict[str, Any] = {which: port}
 
-        with pytest.raises(OSError, match=f"port {port} is taken"), LocalCloud(toy_template, **options):
+        with pytest.raises(OSError, match=f"port {port} is taken"), LocalCloud(small_template, **options):
             pass
 
 
