@@ -211,8 +211,9 @@ def _is_section(kind: Any) -> bool:
 
 
 def _choices(came: Any, valid: list[Any]) -> str:
-    nearest = difflib.get_close_matches(str(came), [str(choice) for choice in valid], n=1)
-    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+    words = {str(choice).casefold(): choice for choice in valid}
+    nearest = difflib.get_close_matches(str(came).casefold(), words, n=1)
+    hint = f"did you mean {words[nearest[0]]!r}? " if nearest else ""
     return f"{hint}{'It' if hint else 'it'} can be {', '.join(map(str, valid))}."
 
 

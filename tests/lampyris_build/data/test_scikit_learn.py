@@ -1,0 +1,27 @@
+import numpy as np
+import pytest
+from sklearn import datasets
+
+from lampyris_build.data.scikit_learn import read_sklearn
+from lampyris_build.recipe import SklearnDataset
+
+
+def test_digits_become_pixels_from_0_to_255() -> None:
+    source = read_sklearn(SklearnDataset(name="digits"))
+
+    assert source.samples.inputs.shape == (1797, 8, 8, 1)
+    assert source.samples.inputs.dtype == np.uint8
+    original = datasets.load_digits().images
+    np.testing.assert_allclose(source.samples.inputs[..., 0] / 255, original / 16, atol=0.5 / 255 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "features", "classes"),
+    [("iris", 4, ("setosa", "versicolor", "virginica")), ("breast_cancer", 30, ("malignant", "benign"))],
+)
+def test_tables_become_vectors_with_named_classes(name: str, features: int, classes: tuple[str, ...]) -> None:
+    source = read_sklearn(SklearnDataset(name=name))  # type: ignore[arg-type]  # one of its literals
+
+    assert source.samples.inputs.shape[1:] == (features,)
+    assert source.samples.inputs.dtype == np.float32
+    assert source.classes == classes

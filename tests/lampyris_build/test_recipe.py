@@ -1,0 +1,127 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lampyris_build.errors import InvalidRecipe
+from lampyris_build.recipe import CnnModel, IdxDataset, SklearnDataset, load_recipe
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+SMALL = """
+name = "digits"
+
+[dataset]
+source = "sklearn"
+name = "digits"
+
+[model]
+architecture = "cnn"
+
+[training]
+epochs = 3
+"""
+
+
+def load(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    load_recipe(path)
+
+
+def test_digits_recipe_needs_no_files() -> None:
+    recipe = load_recipe(RECIPES / "digits.toml")
+
+    assert isinstance(recipe.dataset, SklearnDataset)
+    assert isinstance(recipe.model, CnnModel)
+    assert recipe.export.min_accuracy >= 0.97
+
+
+def test_mnist_recipe_demands_what_it_promises() -> None:
+    recipe = load_recipe(RECIPES / "mnist.toml")
+
+    assert recipe.export.min_accuracy >= 0.99
+    assert recipe.compression.max_accuracy_drop <= 0.003
+
+
+def test_data_stands_in_for_the_dataset_path() -> None:
+    recipe = load_recipe(RECIPES / "mnist.toml", data="/elsewhere/mnist")
+
+    assert isinstance(recipe.dataset, IdxDataset)
+    assert recipe.dataset.path == "/elsewhere/mnist"
+
+
+def test_data_cannot_stand_in_for_what_scikit_learn_carries() -> None:
+    with pytest.raises(InvalidRecipe, match="sklearn, which reads no files"):
+        load_recipe(RECIPES / "digits.toml", data="/elsewhere")
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_recipe_written_out_reads_back_equal(path: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(path)
+    copy = tmp_path / "copy.toml"
+
+    copy.write_text(recipe.to_toml())
+
+    assert load_recipe(copy) == recipe
+    assert load_recipe(copy).digest == recipe.digest
+
+
+def test_path_with_quotes_and_backslashes_survives_writing_out(tmp_path: Path) -> None:
+    path = tmp_path / "odd.toml"
+    odd = 'C:\\data\\"my" dïgits\n'
+
+    path.write_text(load_recipe(RECIPES / "mnist.toml", data=odd).to_toml(), encoding="utf-8")
+
+    dataset = load_recipe(path).dataset
+    assert isinstance(dataset, IdxDataset)
+    assert dataset.path == odd
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sentence"),
+    [
+        ("epochs = 3", "epoch = 3", r"there is no 'epoch' in \[training\]; did you mean 'epochs'\?"),
+        ("[training]", "[trainin]", r"there is no 'trainin' at the top; did you mean 'training'\?"),
+        ("epochs = 3", "epochs = 'three'", r"training\.epochs: expected int, got str"),
+        ("epochs = 3", "epochs = 0", r"training\.epochs: expected int >= 1"),
+        ("epochs = 3", "", r"training: this key is missing: epochs"),
+        ("epochs = 3", "epochs = 3\nlearning_rate = nan", r"training\.learning_rate: expected float > 0"),
+        ("epochs = 3", "epochs = 3\nlearning_rate = inf", r"training\.learning_rate: expected float <="),
+        ("epochs = 3", "epochs = 3\noptimizer = 'adamw'", r"optimizer is 'adamw'; did you mean 'AdamW'\?"),
+        ("epochs = 3", "epochs = 3\n[export]\nopset = 9", r"there is no 'opset' in \[export\]; it can be"),
+        ('"cnn"', '"cnn2"', r"model\.architecture is 'cnn2'; did you mean 'cnn'\? It can be cnn, mlp"),
+        ('"cnn"', '["cnn"]', r"model\.architecture is \['cnn'\]; .* can be cnn, mlp"),
+        ('"cnn"', '"cnn"\nchannels = [8, 0]', r"model\.channels\[1\]: expected int >= 1"),
+        ('source = "sklearn"', "", r"dataset\.source is missing; it can be sklearn, idx, images, npz"),
+        ('name = "digits"\n\n[model]', 'name = "digit"\n\n[model]', r"did you mean 'digits'\?"),
+        ('name = "digits"\n\n[dataset]', 'name = "My Digits"\n\n[dataset]', r"'My Digits' cannot be the name"),
+        ("[model]", "[[model]]", r"model: expected a table, got array"),
+        ("[model]", "[model", r"it is not TOML: .*line"),
+    ],
+)
+def test_mistake_is_told_with_what_would_be_right(
+    tmp_path: Path, before: str, after: str, sentence: str
+) -> None:
+    assert before in SMALL
+
+    with pytest.raises(InvalidRecipe, match=sentence):
+        load(tmp_path, SMALL.replace(before, after, 1))
+
+
+def test_missing_recipe_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRecipe, match="there is no such file"):
+        load_recipe(tmp_path / "none.toml")
+
+
+def test_folder_in_place_of_a_recipe_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRecipe, match="cannot be read"):
+        load_recipe(tmp_path)
+
+
+def test_reading_a_recipe_loads_no_torch() -> None:
+    code = "import sys, lampyris_build.recipe; print({'torch', 'sklearn', 'onnx'} & sys.modules.keys())"
+
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert answer.stdout.strip() == "set()"
