@@ -5,13 +5,13 @@ import, and `--help` and completion must not wait for them.
 """
 # ruff: noqa: PLC0415 - see above
 
-from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from lampyris import __version__
 from lampyris.errors import LampyrisError
 from lampyris_local.cli import options
 
@@ -48,7 +48,7 @@ def main() -> None:
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
     if wanted:
-        typer.echo(f"{_PROGRAM} {installed_version('lampyris')}")
+        typer.echo(f"{_PROGRAM} {__version__}")
         raise typer.Exit
 
 
