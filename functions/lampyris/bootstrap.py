@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from lampyris.adapters.object_store import ObjectStore, s3_store
-from lampyris.domain.names import check_alias_name, check_model_name
+from lampyris.domain.names import LIVE, check_alias_name, check_model_name
 from lampyris.domain.store import Store
 from lampyris.errors import LampyrisError
 from lampyris.serving.preload import Preload
@@ -64,7 +64,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 
 def _model_and_alias(item: str) -> tuple[str, str]:
     model, _, alias = item.partition("@")
-    return check_model_name(model), check_alias_name(alias or "live")
+    return check_model_name(model), check_alias_name(alias or LIVE)
 
 
 def open_store(settings: Settings) -> ObjectStore:

@@ -13,11 +13,10 @@ import msgspec
 from lampyris.domain.bundle import Bundle
 from lampyris.domain.layout import BUNDLE_FILE, FILES, INBOX, Upload
 from lampyris.domain.manifest import Manifest, Rejection
-from lampyris.domain.names import check_model_name
+from lampyris.domain.names import LIVE, check_model_name
 from lampyris.domain.registry import find_upload, read_alias, read_rejection
 from lampyris.domain.store import Store
 from lampyris.errors import AliasNotFound, LampyrisError, ModelNotFound
-from lampyris.serving.resolver import LIVE
 
 _POLL_S = 0.1
 

@@ -4,6 +4,9 @@ import re
 
 from lampyris.errors import InvalidName
 
+# The alias that a request means when it names none, and that publishing moves.
+LIVE = "live"
+
 RULE = "use 1 to 63 lower-case letters, digits, '-' or '_', starting and ending with a letter or digit"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
 

@@ -56,7 +56,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             method=event["requestContext"]["http"]["method"],
             path=event["rawPath"],
-            headers=event.get("headers") or {},
+            # API Gateway lowers the names; sam local does not.
+            headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
             body=body,
         )
 

@@ -10,6 +10,12 @@ MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:lampyris:problem:"
 RETRY_AFTER_S = 2
 
+# HTTPStatus.phrase differs between Python versions; these are RFC 9110's.
+_TITLES = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Content",
+}
+
 # Status, and what to say instead of the error's own sentence where that is for the log only.
 PROBLEMS: dict[type[errors.LampyrisError], tuple[HTTPStatus, str | None]] = {
     errors.MalformedRequest: (HTTPStatus.BAD_REQUEST, None),
@@ -48,7 +54,7 @@ def problem_response(error: Exception, request_id: str) -> Response:
         code, detail = error.code, instead or str(error)
     problem: dict[str, Any] = {
         "type": TYPE_PREFIX + code,
-        "title": status.phrase,
+        "title": _TITLES.get(status, status.phrase),
         "status": status.value,
         "detail": detail,
         "code": code,

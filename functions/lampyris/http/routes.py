@@ -6,6 +6,7 @@ import msgspec
 
 import lampyris
 from lampyris.bootstrap import Serving
+from lampyris.domain.names import LIVE
 from lampyris.domain.registry import list_versions
 from lampyris.errors import MethodNotAllowed, RouteNotFound
 from lampyris.http.event import Request
@@ -17,7 +18,6 @@ from lampyris.http.open_inference import (
 )
 from lampyris.http.predictions import predict_inputs, predict_response
 from lampyris.serving.infer import Prediction, infer
-from lampyris.serving.resolver import LIVE
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lampyris.domain.layout import Upload
 from lampyris.domain.manifest import Artifact, Manifest, Rejection
+from lampyris.domain.names import LIVE
 from lampyris.domain.registry import (
     commit_version,
     find_upload,
@@ -20,9 +21,6 @@ from lampyris.errors import UploadGone, UploadRefused
 from lampyris.publishing.confinement import Accepted
 from lampyris.publishing.inbox import Delivery, find_delivery, receive
 from lampyris.serving.fetch import GRAPH_FILE, WEIGHTS_FILE
-
-LIVE = "live"
-
 
 # Takes the folder in which the model stands, leaves the artifact there, and says what it promises.
 Trial = Callable[[Path], Accepted]

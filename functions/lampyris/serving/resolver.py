@@ -6,13 +6,12 @@ import msgspec
 
 from lampyris.domain.layout import alias_key
 from lampyris.domain.manifest import Alias, Manifest
-from lampyris.domain.names import check_alias_name, check_model_name
+from lampyris.domain.names import LIVE, check_alias_name, check_model_name
 from lampyris.domain.registry import read_alias, read_version
 from lampyris.domain.store import Store
 from lampyris.domain.traffic import pick
 from lampyris.errors import StoreUnavailable, VersionNotFound
 
-LIVE = "live"
 _MAX_VERSION_DIGITS = 9
 _decode_alias = msgspec.json.Decoder(Alias).decode
 

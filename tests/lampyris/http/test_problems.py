@@ -4,10 +4,11 @@ import pytest
 
 from lampyris import bootstrap, errors
 from lampyris.http.problems import PROBLEMS, problem_response
+from lampyris.publishing import confinement
 
 # What no caller of the predict function can meet: a refused upload is told in `rejected/`, a conflict is
-# between writers, a function without its settings has no callers.
-ELSEWHERE = (errors.UploadRefused, errors.Conflict, bootstrap.MissingSettings)
+# between writers, a function without its settings has no callers, and publish alone tries models.
+ELSEWHERE = (errors.UploadRefused, errors.Conflict, bootstrap.MissingSettings, confinement.TrialFailed)
 
 
 def leaves(root: type[errors.LampyrisError]) -> set[type[errors.LampyrisError]]:
