@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 
@@ -27,7 +28,7 @@ class Stage:
 
     def note(self, message: str) -> None:
         """Print a line that stays."""
-        self._progress.console.print(message, style="yellow", highlight=False)
+        self._progress.console.print(escape(message), style="yellow", highlight=False)
 
 
 class Stages:
@@ -67,5 +68,5 @@ class Stages:
         elapsed_s = perf_counter() - started
         self.elapsed_s[name] = elapsed_s
         self._progress.console.print(
-            f"[bold]{name:<12}[/] {stage.outcome} [dim]{elapsed_s:.1f} s[/]", highlight=False
+            f"[bold]{name:<12}[/] {escape(stage.outcome)} [dim]{elapsed_s:.1f} s[/]", highlight=False
         )

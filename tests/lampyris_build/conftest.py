@@ -8,7 +8,15 @@ import pytest
 import torch
 from rich.console import Console
 
+from lampyris_build.checkpoint import Checkpoint
+from lampyris_build.compression import quantize
+from lampyris_build.data import load_dataset
+from lampyris_build.data.dataset import Dataset
+from lampyris_build.export import export_onnx
+from lampyris_build.preprocessing import Classifier
 from lampyris_build.recipe import Recipe, load_recipe
+from lampyris_build.stages import Stages
+from lampyris_build.training import train
 
 CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")
 
@@ -62,7 +70,30 @@ def recipe(corners: Path, tmp_path_factory: pytest.TempPathFactory) -> Recipe:
     return load_recipe(path)
 
 
-@pytest.fixture
-def console() -> Console:
-    """A console whose `file` tells what was printed."""
-    return Console(file=StringIO(), width=120)
+@pytest.fixture(scope="session")
+def dataset(recipe: Recipe) -> Dataset:
+    return load_dataset(recipe)
+
+
+@pytest.fixture(scope="session")
+def classifier(recipe: Recipe, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Classifier:
+    """The recipe's network, trained."""
+    checkpoint = Checkpoint(tmp_path_factory.mktemp("checkpoint") / "corners", "corners")
+    with Stages(Console(file=StringIO())) as stages, stages.stage("training") as stage:
+        return train(recipe, dataset, checkpoint=checkpoint, stage=stage)
+
+
+@pytest.fixture(scope="session")
+def fp32(classifier: Classifier, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The trained classifier as ONNX."""
+    path = tmp_path_factory.mktemp("model") / "fp32.onnx"
+    export_onnx(classifier, dataset, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def int8(fp32: Path, dataset: Dataset) -> Path:
+    """The trained classifier, compressed."""
+    path = fp32.with_name("int8.onnx")
+    quantize(fp32, "image", dataset.train.inputs, path)
+    return path

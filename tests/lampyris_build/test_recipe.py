@@ -95,7 +95,11 @@ def test_path_with_quotes_and_backslashes_survives_writing_out(tmp_path: Path) -
         ('"cnn"', '"cnn"\nchannels = [8, 0]', r"model\.channels\[1\]: expected int >= 1"),
         ('source = "sklearn"', "", r"dataset\.source is missing; it can be sklearn, idx, images, npz"),
         ('name = "digits"\n\n[model]', 'name = "digit"\n\n[model]', r"did you mean 'digits'\?"),
-        ('name = "digits"\n\n[dataset]', 'name = "My Digits"\n\n[dataset]', r"'My Digits' cannot be the name"),
+        (
+            'name = "digits"\n\n[dataset]',
+            'name = "My Digits"\n\n[dataset]',
+            r"'My Digits' cannot be the name",
+        ),
         ("[model]", "[[model]]", r"model: expected a table, got array"),
         ("[model]", "[model", r"it is not TOML: .*line"),
     ],

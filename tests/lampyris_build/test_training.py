@@ -90,7 +90,9 @@ def test_checkpoint_of_another_training_is_not_used(with_dropout: Recipe, tmp_pa
 
 
 def test_training_that_diverges_says_where(recipe: Recipe, tmp_path: Path) -> None:
-    training = msgspec.structs.replace(recipe.training, learning_rate=1e6, optimizer="SGD", schedule="constant")
+    training = msgspec.structs.replace(
+        recipe.training, learning_rate=1e6, optimizer="SGD", schedule="constant"
+    )
 
     with pytest.raises(TrainingDiverged, match=r"at step \d+ of epoch \d; lower training.learning_rate"):
         trained(msgspec.structs.replace(recipe, training=training), tmp_path / "checkpoint")

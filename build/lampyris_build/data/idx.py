@@ -77,4 +77,5 @@ def _read(path: Path, dimensions: int) -> NDArray[np.uint8]:
     if len(data) != prod(shape):
         came = "more" if len(data) > prod(shape) else f"{len(data):,}"
         raise broken(f"its header promises {prod(shape):,} bytes, but it holds {came}.")
-    return np.frombuffer(data, dtype=np.uint8).reshape(shape)
+    # A copy: torch wants arrays that may be written to.
+    return np.frombuffer(data, dtype=np.uint8).reshape(shape).copy()

@@ -35,6 +35,7 @@ def test_plain_and_gzipped_files_are_read_alike(folder: Path) -> None:
     np.testing.assert_array_equal(source.samples.inputs, TRAIN[..., np.newaxis])
     np.testing.assert_array_equal(source.test.inputs, TEST[..., np.newaxis])
     np.testing.assert_array_equal(source.test.labels, [2, 1, 0])
+    assert source.test.inputs.flags.writeable, "torch warns of any other"
 
 
 def test_labels_that_start_at_one_keep_their_names(folder: Path) -> None:

@@ -55,7 +55,9 @@ def test_folders_name_the_classes_and_the_first_picture_sets_the_size(tmp_path: 
 def test_zip_reads_as_the_folder_does_and_nothing_is_unpacked(tmp_path: Path) -> None:
     folder = read_images(folder_of(tmp_path / "pets", FILES))
 
-    zipped = read_images(zip_of(tmp_path / "pets.zip", {f"pets/{name}": data for name, data in FILES.items()}))
+    zipped = read_images(
+        zip_of(tmp_path / "pets.zip", {f"pets/{name}": data for name, data in FILES.items()})
+    )
 
     assert zipped.digest == folder.digest
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pets", "pets.zip"]

@@ -34,7 +34,13 @@ def test_vectors_become_float32(tmp_path: Path) -> None:
 
 def test_words_as_labels_name_the_classes(tmp_path: Path) -> None:
     source = read_npz(
-        saved(tmp_path, x_train=VECTORS, y_train=["dog", "cat", "dog", "cat"], x_test=VECTORS[:1], y_test=["dog"])
+        saved(
+            tmp_path,
+            x_train=VECTORS,
+            y_train=["dog", "cat", "dog", "cat"],
+            x_test=VECTORS[:1],
+            y_test=["dog"],
+        )
     )
 
     assert source.classes == ("cat", "dog")

@@ -10,7 +10,10 @@ def source(counts: tuple[int, ...], *, with_test: bool = False) -> Source:
     labels = np.repeat(np.arange(len(counts)), counts)
     samples = Samples(inputs=np.arange(len(labels), dtype=np.float32)[:, np.newaxis], labels=labels)
     return Source(
-        name="some", classes=("a", "b", "c")[: len(counts)], samples=samples, test=samples if with_test else None
+        name="some",
+        classes=("a", "b", "c")[: len(counts)],
+        samples=samples,
+        test=samples if with_test else None,
     )
 
 

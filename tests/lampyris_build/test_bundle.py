@@ -1,0 +1,74 @@
+import hashlib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from lampyris.domain.bundle import Bundle, Probe
+from lampyris_build.bundle import check_vacant, write_bundle
+from lampyris_build.data.dataset import Dataset
+from lampyris_build.errors import OutputOccupied
+from lampyris_build.evaluation import Metrics
+from lampyris_build.export import signature_of
+from lampyris_build.recipe import Recipe
+
+METRICS = {"fp32": Metrics(accuracy=0.9, size_bytes=10, latency_p50_ms=0.1, latency_p99_ms=0.2)}
+
+
+def write(out: Path, recipe: Recipe, dataset: Dataset, model: Path) -> Bundle:
+    return write_bundle(
+        out,
+        recipe=recipe,
+        model=model,
+        signature=signature_of(dataset),
+        probe=Probe(inputs=(), outputs=(), rtol=0, atol=0),
+        metrics=METRICS,
+        provenance={"seed": 3},
+    )
+
+
+def test_document_reads_back_as_serving_reads_it(
+    tmp_path: Path, recipe: Recipe, dataset: Dataset, fp32: Path
+) -> None:
+    bundle = write(tmp_path / "corners", recipe, dataset, fp32)
+
+    document = (tmp_path / "corners" / "bundle.json").read_bytes()
+    assert msgspec.json.decode(document, type=Bundle) == bundle
+    assert bundle.metrics["fp32"]["accuracy"] == 0.9
+
+
+def test_every_file_has_the_digest_and_size_that_the_document_states(
+    tmp_path: Path, recipe: Recipe, dataset: Dataset, fp32: Path
+) -> None:
+    bundle = write(tmp_path / "corners", recipe, dataset, fp32)
+
+    files = tmp_path / "corners" / "files"
+    assert {path.name for path in files.iterdir()} == bundle.files.keys()
+    assert bundle.files.keys() == {"model.onnx", "probe.json", "recipe.toml"}
+    for name, file in bundle.files.items():
+        data = (files / name).read_bytes()
+        assert (hashlib.sha256(data).hexdigest(), len(data)) == (file.digest, file.size_bytes)
+
+
+def test_new_bundle_takes_the_place_of_the_old(
+    tmp_path: Path, recipe: Recipe, dataset: Dataset, fp32: Path, int8: Path
+) -> None:
+    write(tmp_path / "corners", recipe, dataset, fp32)
+
+    write(tmp_path / "corners", recipe, dataset, int8)
+
+    assert (tmp_path / "corners" / "files" / "model.onnx").read_bytes() == int8.read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["corners"]
+
+
+def test_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "thesis.txt").write_text("years of work")
+
+    with pytest.raises(OutputOccupied, match="no bundle"):
+        check_vacant(tmp_path / "letters")
+
+
+def test_new_and_empty_folders_are_vacant(tmp_path: Path) -> None:
+    check_vacant(tmp_path)
+    check_vacant(tmp_path / "new")

@@ -1,0 +1,173 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+from time import monotonic, sleep
+
+import msgspec
+import numpy as np
+import pytest
+from rich.console import Console
+
+from lampyris.domain.bundle import Probe
+from lampyris.domain.tensors import array_of, check_inputs
+from lampyris_build.errors import AccuracyDrop, AccuracyFloor, DatasetMissing, OutputOccupied
+from lampyris_build.evaluation import open_session
+from lampyris_build.pipeline import BuildResult, _check_accuracy, build
+from lampyris_build.recipe import Compression, Export, MlpModel, NpzDataset, Recipe, SklearnDataset
+
+ENDLESS = """
+import sys
+from pathlib import Path
+from rich.console import Console
+from lampyris_build.pipeline import build
+from lampyris_build.recipe import load_recipe
+build(load_recipe(Path(sys.argv[1])), Path(sys.argv[2]), console=Console(width=200))
+"""
+
+
+def built(recipe: Recipe, out: Path, printed: StringIO | None = None, *, fresh: bool = False) -> BuildResult:
+    return build(recipe, out, console=Console(file=printed or StringIO(), width=120), fresh=fresh)
+
+
+@pytest.fixture(scope="module")
+def result(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
+    return built(recipe, tmp_path_factory.mktemp("bundles") / "corners")
+
+
+def test_build_leaves_a_bundle_and_nothing_beside_it(result: BuildResult) -> None:
+    assert (result.bundle_dir / "bundle.json").is_file()
+    assert [path.name for path in result.bundle_dir.parent.iterdir()] == ["corners"]
+
+
+def test_shipped_model_answers_the_probe(result: BuildResult) -> None:
+    files = result.bundle_dir / "files"
+    probe = msgspec.json.decode((files / "probe.json").read_bytes(), type=Probe)
+    feed = {tensor.name: array_of(tensor) for tensor in probe.inputs}
+    check_inputs(result.bundle.signature, feed)
+
+    (answers,) = open_session(files / "model.onnx").run(None, feed)
+
+    np.testing.assert_allclose(answers, array_of(probe.outputs[0]), rtol=probe.rtol, atol=probe.atol)
+
+
+def test_compressed_model_is_shipped_and_smaller(result: BuildResult) -> None:
+    assert result.int8 is not None
+    assert result.int8.size_bytes < result.fp32.size_bytes
+    assert result.bundle.files["model.onnx"].size_bytes == result.int8.size_bytes
+    assert result.bundle.metrics["int8"] == msgspec.structs.asdict(result.int8)
+
+
+def test_result_holds_what_a_demonstration_shows(result: BuildResult) -> None:
+    assert result.test.inputs.shape == (80, 8, 8, 1)
+    assert result.classes == result.bundle.signature.labels
+    assert result.parity < 1e-4
+    assert result.agreement is not None
+    assert result.agreement > 0.9
+    assert list(result.elapsed_s) == [
+        "data", "torch", "training", "export", "compression", "evaluation", "bundle",
+    ]  # fmt: skip
+
+
+def test_recipe_in_the_bundle_builds_the_same_again(
+    result: BuildResult, recipe: Recipe, tmp_path: Path
+) -> None:
+    again = built(recipe, tmp_path / "again")
+
+    assert again.bundle.files == result.bundle.files
+    assert again.fp32.accuracy == result.fp32.accuracy
+
+
+def test_without_compression_the_shipped_model_is_fp32(recipe: Recipe, tmp_path: Path) -> None:
+    recipe = msgspec.structs.replace(recipe, compression=Compression(precision="fp32"))
+
+    result = built(recipe, tmp_path / "corners")
+
+    assert result.int8 is None
+    assert result.bundle.metrics.keys() == {"fp32"}
+    assert result.bundle.files["model.onnx"].size_bytes == result.fp32.size_bytes
+
+
+def test_vectors_are_built_with_an_mlp(recipe: Recipe, tmp_path: Path) -> None:
+    recipe = msgspec.structs.replace(
+        recipe,
+        dataset=SklearnDataset(name="wine"),
+        model=MlpModel(hidden=(16,)),
+        export=Export(min_accuracy=0.8),
+    )
+
+    result = built(recipe, tmp_path / "wine")
+
+    assert result.bundle.signature.inputs[0].name == "features"
+    assert result.bundle.signature.inputs[0].datatype == "FP32"
+
+
+def test_model_below_the_floor_leaves_no_bundle_but_its_training(recipe: Recipe, tmp_path: Path) -> None:
+    strict = msgspec.structs.replace(
+        recipe, dataset=SklearnDataset(name="digits"), export=Export(min_accuracy=1.0)
+    )
+    with pytest.raises(AccuracyFloor, match=r"export\.min_accuracy demands 100\.00%"):
+        built(strict, tmp_path / "digits")
+    assert [path.name for path in tmp_path.iterdir()] == ["digits.checkpoint"]
+    printed = StringIO()
+
+    built(msgspec.structs.replace(strict, export=Export()), tmp_path / "digits", printed)
+
+    assert "4 from the checkpoint" in printed.getvalue()
+    assert [path.name for path in tmp_path.iterdir()] == ["digits"]
+
+
+def test_compression_that_costs_too_much_is_refused(recipe: Recipe, result: BuildResult) -> None:
+    metrics = {"fp32": result.fp32, "int8": msgspec.structs.replace(result.fp32, accuracy=0.95)}
+    recipe = msgspec.structs.replace(recipe, compression=Compression(max_accuracy_drop=0.01))
+
+    with pytest.raises(AccuracyDrop, match=r"to 95\.00%; compression\.max_accuracy_drop allows 1\.00%"):
+        _check_accuracy(recipe, metrics)
+
+
+def test_missing_data_are_told_before_anything_is_written(recipe: Recipe, tmp_path: Path) -> None:
+    recipe = msgspec.structs.replace(recipe, dataset=NpzDataset(path=str(tmp_path / "none.npz")))
+
+    with pytest.raises(DatasetMissing):
+        built(recipe, tmp_path / "out")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_of_somebody_else_is_not_overwritten(recipe: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+
+    with pytest.raises(OutputOccupied):
+        built(recipe, tmp_path)
+
+
+def test_build_stopped_by_ctrl_c_says_how_to_go_on_and_does(recipe: Recipe, tmp_path: Path) -> None:
+    training = msgspec.structs.replace(recipe.training, epochs=300, batch_size=400)
+    recipe = msgspec.structs.replace(recipe, model=MlpModel(hidden=(4,)), training=training)
+    path = tmp_path / "long.toml"
+    path.write_text(recipe.to_toml())
+    process = subprocess.Popen(
+        [sys.executable, "-c", ENDLESS, str(path), str(tmp_path / "out")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    deadline = monotonic() + 60
+    while not (tmp_path / "out.checkpoint").exists() and monotonic() < deadline:
+        sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    shutil.copy(tmp_path / "out.checkpoint", tmp_path / "fresh.checkpoint")
+    printed, printed_fresh = StringIO(), StringIO()
+
+    resumed = built(recipe, tmp_path / "out", printed)
+    fresh = built(recipe, tmp_path / "fresh", printed_fresh, fresh=True)
+
+    assert f"goes on from {tmp_path / 'out.checkpoint'}" in said
+    assert "from the checkpoint" in printed.getvalue()
+    assert "from the checkpoint" not in printed_fresh.getvalue()
+    assert resumed.bundle.files == fresh.bundle.files
