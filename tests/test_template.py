@@ -276,6 +276,7 @@ def test_every_route_asks_for_a_signature(resources: dict[str, Resource]) -> Non
         "/v2": ["x-amazon-apigateway-any-method"],
         "/v2/{path+}": ["x-amazon-apigateway-any-method"],
         "/models/{model}/predict": ["post"],
+        "/models/{model}/versions/{version}/predict": ["post"],
         "$default": ["x-amazon-apigateway-any-method"],
     }
     for methods in paths.values():

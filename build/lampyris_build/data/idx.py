@@ -72,8 +72,8 @@ def _read(path: Path, dimensions: int) -> NDArray[np.uint8]:
             if prod(shape) > MAX_BYTES:
                 raise broken(f"its header claims {shape}, more than {MAX_BYTES:,} bytes.")
             data = file.read(prod(shape) + 1)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise broken(f"it cannot be unzipped: {error}.") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise broken(f"it cannot be read: {error}.") from None
     if len(data) != prod(shape):
         came = "more" if len(data) > prod(shape) else f"{len(data):,}"
         raise broken(f"its header promises {prod(shape):,} bytes, but it holds {came}.")

@@ -70,7 +70,10 @@ def _opened(path: Path) -> Iterator[tuple[list[str], Read]]:
 def _from_folder(folder: Path, name: str) -> bytes:
     path = folder / name
     _check_size(folder, name, path.stat().st_size)
-    return path.read_bytes()
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DatasetBroken(path=folder, reason=f"{name} cannot be read: {error.strerror}.") from None
 
 
 def _from_zip(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:

@@ -82,8 +82,9 @@ def _errors(operation: str, key: str) -> Iterator[None]:
     except FileNotFoundError:
         raise ObjectNotFound(key=key) from None
     except (BaseError, OSError) as error:
+        said = str(error).partition("\n")[0]  # a dump of the error follows
         raise StoreUnavailable(
-            operation=f"{operation} {key}", cause=f"{type(error).__name__}: {error}"
+            operation=f"{operation} {key}", cause=f"{type(error).__name__}: {said}"
         ) from error
 
 

@@ -35,15 +35,18 @@ def answer(request: Request, serving: Serving) -> Answer:
     match request.segments:
         case ["models", model, "predict"]:
             _allow(request, "POST")
-            return _predict(request, serving, model)
+            return _predict(request, serving, model, LIVE)
+        case ["models", model, "versions", version, "predict"]:
+            _allow(request, "POST")
+            return _predict(request, serving, model, version)
         case ["v2", *path]:
             return _open_inference(request, serving, path)
         case _:
             raise RouteNotFound(method=request.method, path=request.path)
 
 
-def _predict(request: Request, serving: Serving, model: str) -> Answer:
-    manifest = serving.resolver.resolve(model)
+def _predict(request: Request, serving: Serving, model: str, version: str) -> Answer:
+    manifest = serving.resolver.resolve(model, version)
     inputs = predict_inputs(request, manifest)
     prediction = infer(manifest, inputs, serving.sessions, clock=serving.clock)
     return Answer(document=predict_response(prediction), prediction=prediction)

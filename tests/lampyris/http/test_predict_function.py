@@ -62,6 +62,15 @@ def test_a_version_in_the_path_is_the_one_that_answers(publish_linear: Any, call
     assert answers[0].document["outputs"] != answers[1].document["outputs"]
 
 
+def test_plain_predictions_name_a_version_too(publish_linear: Any, call: Any) -> None:
+    publish_linear(seed=1)
+    publish_linear(seed=2)
+
+    answer = call("POST", "/models/glow/versions/1/predict", {"inputs": ROWS})
+
+    assert answer.document["version"] == 1
+
+
 def test_rows_of_plain_json_get_labels_with_probabilities(publish_linear: Any, call: Any) -> None:
     publish_linear()
 
