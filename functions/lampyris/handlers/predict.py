@@ -14,7 +14,7 @@ import gc
 import os
 
 gc.disable()  # INIT makes little garbage, and looking for it takes a tenth of the imports' time
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy only carries arrays; its threads take time to start
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy carries arrays; its threads take time to start
 
 from lampyris.bootstrap import open_store, read_settings, wire_serving
 
