@@ -53,7 +53,7 @@ def build(recipe: Recipe, out: Path, *, console: Console, fresh: bool = False) -
             stage.outcome = _summary(dataset)
         with stages.stage("torch") as stage:
             # Threads that wait for work sleep instead of spinning: where other programs want the cores too, a
-            # step of the digits recipe took 19 ms instead of 150. Read once, when torch is loaded.
+            # step took 19 ms instead of 150. Read once, when torch is loaded.
             os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
             # These take seconds to import: what is wrong with the data has been told by now.
             import torch  # noqa: PLC0415
