@@ -6,7 +6,7 @@ Powertools are imported.
 """
 # ruff: noqa: E402 - the order of these lines is the cold start
 
-from time import perf_counter
+from time import perf_counter, time
 
 _started_s = perf_counter()
 
@@ -28,7 +28,7 @@ from lampyris.adapters.telemetry import Telemetry
 from lampyris.http.event import Event, LambdaContext, Response
 from lampyris.http.predict_function import PredictFunction
 
-_telemetry = Telemetry(service="predict")
+_telemetry = Telemetry("predict", now_s=time)
 _serving.preload.wait()
 for _failure in _serving.preload.failures:
     _telemetry.error(_failure, request_id="INIT")

@@ -21,7 +21,7 @@ class LambdaContext(Protocol):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """A request without its transport. Header names are lower case."""
+    """A request without its transport."""
 
     method: str
     path: str
@@ -34,7 +34,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def media_type(self) -> str:
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return self.header("content-type").partition(";")[0].strip().lower()
+
+    def header(self, name: str) -> str:
+        """Return a header by its lower-case name, or "". API Gateway lowers the names; sam local does not."""
+        if name in self.headers:
+            return self.headers[name]
+        return next((value for key, value in self.headers.items() if key.lower() == name), "")
 
     @property
     def content(self) -> bytes:
@@ -56,8 +62,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             method=event["requestContext"]["http"]["method"],
             path=event["rawPath"],
-            # API Gateway lowers the names; sam local does not.
-            headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+            headers=event.get("headers") or {},
             body=body,
         )
 

@@ -9,12 +9,10 @@ def server_timing(*, prediction: Prediction | None, init_ms: float | None, total
     `init` stands on an environment's first answer only, and so do `fetch` and `session` where the model was
     loaded during INIT; else they stand where the model was loaded for this request.
     """
-    parts: list[tuple[str, float]] = []
-    if init_ms is not None:
-        parts.append(("init", init_ms))
+    parts = "" if init_ms is None else f"init;dur={init_ms:.3f}, "
     if prediction is not None:
         if prediction.cold or init_ms is not None:
-            parts += [("fetch", prediction.load.fetch_ms), ("session", prediction.load.session_ms)]
-        parts.append(("run", prediction.run_ms))
-    parts.append(("total", total_ms))
-    return ", ".join(f"{name};dur={ms:.3f}" for name, ms in parts)
+            load = prediction.load
+            parts += f"fetch;dur={load.fetch_ms:.3f}, session;dur={load.session_ms:.3f}, "
+        parts += f"run;dur={prediction.run_ms:.3f}, "
+    return f"{parts}total;dur={total_ms:.3f}"

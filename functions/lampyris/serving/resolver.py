@@ -41,10 +41,14 @@ class Resolver:
         Raises: ModelNotFound, VersionNotFound, AliasNotFound, InvalidName; StoreUnavailable if nothing
         is known yet.
         """
+        known = self._aliases.get((model, version))
+        if known is not None and self._clock() - known.read_at_s < self._alias_ttl_s:
+            return pick(known.alias.routes, self._random)
         check_model_name(model)
         if version.isdecimal() and version.isascii():
             return self._version(model, version)
-        return pick(self._alias(model, check_alias_name(version)).routes, self._random)
+        alias = self._read(model, check_alias_name(version), known)
+        return pick(alias.routes, self._random)
 
     def _version(self, model: str, digits: str) -> Manifest:
         if len(digits) > _MAX_VERSION_DIGITS or digits != str(int(digits)):
@@ -54,15 +58,9 @@ class Resolver:
             self._versions[key] = read_version(self._store, *key)
         return self._versions[key]
 
-    def _alias(self, model: str, name: str) -> Alias:
-        known = self._aliases.get((model, name))
+    def _read(self, model: str, name: str, known: _Known | None) -> Alias:
         now_s = self._clock()
-        if known is not None and now_s - known.read_at_s < self._alias_ttl_s:
-            return known.alias
-        if known is None:
-            alias, etag = read_alias(self._store, model, name)
-        else:
-            alias, etag = self._read_again(known)
+        alias, etag = read_alias(self._store, model, name) if known is None else self._read_again(known)
         self._aliases[model, name] = _Known(alias=alias, etag=etag, read_at_s=now_s)
         return alias
 

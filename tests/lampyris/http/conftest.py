@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any
 
 import pytest
@@ -45,7 +45,7 @@ def event(method: str, path: str, body: str | bytes, content_type: str) -> dict[
 def function(store: Store, tmp_path: Path) -> PredictFunction:
     settings = read_settings({"LAMPYRIS_BUCKET": "unused", "TMPDIR": str(tmp_path / "scratch")})
     serving = wire_serving(settings, store, clock=perf_counter)
-    return PredictFunction(serving, Telemetry("predict"), init_ms=12.5)
+    return PredictFunction(serving, Telemetry("predict", now_s=time), init_ms=12.5)
 
 
 @pytest.fixture
