@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import msgspec
 
@@ -37,7 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     memory_mb: int
     preload: tuple[tuple[str, str], ...]
     alias_ttl_s: float
-    scratch: Path
+    scratch: str
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -58,7 +57,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             if item.strip()
         ),
         alias_ttl_s=float(environ.get("LAMPYRIS_ALIAS_TTL_S", "5")),
-        scratch=Path(environ.get("TMPDIR", "/tmp"), "lampyris"),  # noqa: S108 - all that Lambda may write
+        scratch=environ.get("TMPDIR", "/tmp") + "/lampyris",  # noqa: S108 - all that Lambda may write
     )
 
 

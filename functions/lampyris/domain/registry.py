@@ -8,7 +8,7 @@ the alias (replaced only as it was read).
 import hashlib
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -32,6 +32,9 @@ from lampyris.errors import (
     ObjectNotFound,
     VersionNotFound,
 )
+
+if TYPE_CHECKING:  # pathlib is 7 ms of a cold start, before the download begins
+    from pathlib import Path
 
 
 def list_models(store: Store) -> list[str]:
@@ -106,7 +109,7 @@ def _made_from(store: Store, model: str, upload: str, versions: list[int]) -> Ma
     return next((manifest for manifest in manifests if manifest.upload == upload), None)
 
 
-def put_blob(store: Store, source: bytes | Path) -> Blob:
+def put_blob(store: Store, source: "bytes | Path") -> Blob:
     """Put immutable bytes under their own digest, unless they stand there. A file is never held whole."""
     blob = digest_blob(source)
     key = blob_key(blob.digest)
@@ -117,7 +120,7 @@ def put_blob(store: Store, source: bytes | Path) -> Blob:
     return blob
 
 
-def digest_blob(source: bytes | Path) -> Blob:
+def digest_blob(source: "bytes | Path") -> Blob:
     """Digest bytes or a file, whole and part by part."""
     whole = hashlib.sha256()
     size_bytes = 0
@@ -134,7 +137,7 @@ def digest_blob(source: bytes | Path) -> Blob:
     )
 
 
-def _parts(source: bytes | Path) -> Iterator[bytes | memoryview]:
+def _parts(source: "bytes | Path") -> Iterator[bytes | memoryview]:
     if isinstance(source, bytes):
         for start in range(0, len(source), PART_SIZE_BYTES):
             yield memoryview(source)[start : start + PART_SIZE_BYTES]

