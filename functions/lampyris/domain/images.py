@@ -21,6 +21,7 @@ def decode_image(data: bytes, spec: ImageSpec) -> NDArray[np.uint8]:
     Shapes: -> (height, width, channels), 0 to 255. A size that differs is resampled bilinearly.
     Raises: InvalidImage if the bytes are no picture; ImageTooLarge.
     """
+    Image.MAX_IMAGE_PIXELS = None  # our own limit is held before anything is decoded, and does not only warn
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as picture:
             if picture.width * picture.height > MAX_PIXELS:

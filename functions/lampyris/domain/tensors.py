@@ -173,9 +173,12 @@ def check_inputs(signature: Signature, inputs: Mapping[str, Array]) -> None:
 
 
 def _fits(wanted: tuple[int, ...], came: tuple[int, ...]) -> bool:
-    return len(wanted) == len(came) and all(
-        size in (DYNAMIC, there) for size, there in zip(wanted, came, strict=True)
-    )
+    if len(wanted) != len(came):
+        return False
+    for size, there in zip(wanted, came, strict=True):  # noqa: SIM110 - all() takes twice the time, every time
+        if size not in (DYNAMIC, there):
+            return False
+    return True
 
 
 def _refuse_unknown(specs: tuple[TensorSpec, ...], inputs: Mapping[str, Array]) -> None:

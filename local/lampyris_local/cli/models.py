@@ -9,7 +9,7 @@ from rich.text import Text
 
 from lampyris.domain.layout import rejected_prefix
 from lampyris.domain.manifest import Alias, Manifest, Rejection
-from lampyris.domain.names import check_model_name
+from lampyris.domain.names import LIVE, check_model_name
 from lampyris.domain.registry import (
     list_aliases,
     list_models,
@@ -20,7 +20,6 @@ from lampyris.domain.registry import (
 )
 from lampyris.domain.store import Store
 from lampyris.errors import AliasNotFound, ModelNotFound
-from lampyris.serving.resolver import LIVE
 from lampyris_local.cli.output import answers, date, new_table, percent, print_json, remarks, size
 from lampyris_local.summary import accuracy, size_bytes
 

@@ -9,8 +9,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, Te
 from rich.text import Text
 
 from lampyris.domain.manifest import Manifest
+from lampyris.domain.names import LIVE
 from lampyris.domain.store import Store
-from lampyris.serving.resolver import LIVE
 from lampyris_local.cli.output import answers, percent, print_json, remarks, size
 from lampyris_local.summary import accuracy, size_bytes
 from lampyris_local.uploads import Parcel, pack, send, wait_for_verdict

@@ -70,8 +70,9 @@ def test_a_cut_short_picture_is_refused() -> None:
         decode_image(whole[: len(whole) // 2], GREY)
 
 
-def test_a_bomb_is_refused_before_it_unfolds() -> None:
-    side = int(MAX_PIXELS**0.5) + 1
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_bomb_is_refused_before_it_unfolds(times: int) -> None:
+    side = int((times * MAX_PIXELS) ** 0.5) + 1
     bomb = encoded(Image.new("1", (side, side)))
 
     with pytest.raises(ImageTooLarge, match="Send a smaller one"):
