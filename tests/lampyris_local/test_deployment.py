@@ -19,7 +19,7 @@ from lampyris_local.deployment import (
 )
 
 STACK = {
-    "Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "registry"}}},
+    "Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "stack-registry"}}},
     "Outputs": {
         "Api": {"Value": "https://abc.execute-api.eu-central-1.amazonaws.com"},
         "Bucket": {"Value": {"Ref": "Bucket"}},
@@ -45,7 +45,8 @@ def moto() -> Iterator[str]:
     cloudformation.create_stack(StackName="lampyris", TemplateBody=json.dumps(STACK))
     cloudformation.create_stack(StackName="website", TemplateBody=json.dumps({"Resources": {"Topic": TOPIC}}))
     yield url
-    httpx.post(f"{url}/moto-api/reset")
+    for name in ("lampyris", "website"):
+        cloudformation.delete_stack(StackName=name)
     server.stop()
 
 
@@ -112,7 +113,7 @@ def test_stack_gives_bucket_and_api(aws: str) -> None:
     deployment = find_deployment(endpoint=None)
 
     deployment.store.put("models/x", b"1")
-    stored = boto3.client("s3").get_object(Bucket="registry", Key="models/x")["Body"].read()
+    stored = boto3.client("s3").get_object(Bucket="stack-registry", Key="models/x")["Body"].read()
     assert (stored, deployment.api_url) == (b"1", "https://abc.execute-api.eu-central-1.amazonaws.com")
 
 

@@ -14,7 +14,7 @@ from moto.server import ThreadedMotoServer
 from lampyris.adapters.object_store import s3_store
 from lampyris.domain.store import Store
 
-BUCKET = "registry"
+BUCKET = "cold-start"  # every moto server in this process shares its buckets
 # Each costs a cold start more than what it would be used for.
 UNWANTED = ("boto3", "fastapi", "onnx", "PIL", "pydantic", "requests", "scipy", "sklearn", "torch", "urllib3")
 # Modules loaded beyond those of `import onnxruntime`: 170 were when this was written.

@@ -12,7 +12,7 @@ ELSEWHERE = (errors.UploadRefused, errors.Conflict, bootstrap.MissingSettings, c
 
 
 def leaves(root: type[errors.LampyrisError]) -> set[type[errors.LampyrisError]]:
-    branches = root.__subclasses__()
+    branches = [error for error in root.__subclasses__() if error.__module__.startswith("lampyris.")]
     return {leaf for branch in branches for leaf in leaves(branch)} if branches else {root}
 
 
