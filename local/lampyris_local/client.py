@@ -97,7 +97,13 @@ class Client:
     """A connection to a deployment's API; a context manager."""
 
     def __init__(self, deployment: Deployment) -> None:
-        self._http = httpx.Client(base_url=deployment.api_url, auth=deployment.sign, timeout=_TIMEOUT)
+        self._http = httpx.Client(
+            base_url=deployment.api_url,
+            auth=deployment.sign,
+            timeout=_TIMEOUT,
+            # What needs no signature is on this machine, and a proxy in the environment leads away from it.
+            trust_env=deployment.sign is not None,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -127,7 +133,7 @@ class Client:
             raise NoAnswer(url=str(self._http.base_url), reason=str(error) or type(error).__name__) from None
         elapsed_ms = (time.perf_counter() - started) * 1e3
         if not response.is_success:
-            raise _refusal(response)
+            raise _refusal(response, sent_bytes=len(payload.data))
         return Answer(
             document=msgspec.json.decode(response.content),
             elapsed_ms=elapsed_ms,
@@ -143,7 +149,7 @@ class _Problem(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-def _refusal(response: httpx.Response) -> Refused:
+def _refusal(response: httpx.Response, *, sent_bytes: int) -> Refused:
     try:
         problem = msgspec.json.decode(response.content, type=_Problem)
     except msgspec.DecodeError:
@@ -151,10 +157,16 @@ def _refusal(response: httpx.Response) -> Refused:
     return Refused(
         status=response.status_code,
         problem=problem.code or f"http-{response.status_code}",
-        detail=problem.detail
-        or problem.message
-        or f"The API answered {response.status_code} without a reason.",
+        detail=problem.detail or _in_our_words(response.status_code, problem.message, sent_bytes),
     )
+
+
+def _in_our_words(status: int, message: str, sent_bytes: int) -> str:
+    """Say what API Gateway means by an answer of its own."""
+    if status == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
+        sent = f"{sent_bytes / 1e6:.1f} MB"
+        return f"{sent} are too large for the API; a picture may have about 4.5 MB, JSON about 6."
+    return message or f"The API answered {status} without a reason."
 
 
 def read_server_timing(header: str) -> dict[str, float]:

@@ -109,8 +109,9 @@ class _LocalOutputs(msgspec.Struct, frozen=True):
 
 def _local_deployment(endpoint: str) -> Deployment:
     try:
-        answer = httpx.get(endpoint + OUTPUTS_PATH, timeout=_CONNECT_TIMEOUT_S)
-    except (httpx.TransportError, httpx.InvalidURL):
+        # Without the environment: a proxy that it names leads away from this machine.
+        answer = httpx.get(endpoint + OUTPUTS_PATH, timeout=_CONNECT_TIMEOUT_S, trust_env=False)
+    except (httpx.TransportError, httpx.InvalidURL, UnicodeError):  # the last for a host that is no name
         raise NothingListens(endpoint=endpoint) from None
     try:
         found = msgspec.json.decode(answer.content, type=_LocalOutputs)
@@ -123,7 +124,8 @@ def _local_deployment(endpoint: str) -> Deployment:
         # The local cloud takes any; without them a credential would be looked for on the network.
         access_key_id="local",
         secret_access_key="local",  # noqa: S106 - not a secret, see above
-        client_options=_CLIENT,
+        # A proxy of its own, used for nothing, keeps it from asking the environment for one.
+        client_options={**_CLIENT, "proxy_url": found.endpoint, "proxy_excludes": "*"},
         retry_config=_RETRIES,
     )
     return Deployment(store=ObjectStore(bucket_store), api_url=endpoint)

@@ -99,9 +99,10 @@ def test_endpoint_where_nothing_listens_is_named() -> None:
         find_deployment(endpoint=f"http://127.0.0.1:{port}")
 
 
-def test_endpoint_without_a_scheme_is_refused_like_one_where_nothing_listens() -> None:
+@pytest.mark.parametrize("endpoint", ["localhost:8080", "http://[1", "http://.."])
+def test_endpoint_that_is_no_address_is_refused_like_one_where_nothing_listens(endpoint: str) -> None:
     with pytest.raises(NothingListens):
-        find_deployment(endpoint="localhost:8080")
+        find_deployment(endpoint=endpoint)
 
 
 def test_endpoint_of_something_else_is_told_apart(stranger: str) -> None:

@@ -78,7 +78,9 @@ def demo(
         typer.Option(metavar="DIR", help="Where the bundle stays; a temporary folder otherwise."),
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Stay up afterwards and print calls to try.")] = False,
-    port: Annotated[int, typer.Option(help="Port of the local API; 0 takes any that is free.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the local API; 0 takes any that is free.")
+    ] = 0,
     as_json: options.Json = False,
 ) -> None:
     """Train, compress, publish and call a model on this machine, in under a minute."""
@@ -125,7 +127,7 @@ def publish(
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Wait until the version is live, or refused.")
     ] = True,
-    timeout: Annotated[float, typer.Option(metavar="S", help="Seconds to wait.")] = 300.0,
+    timeout: Annotated[float, typer.Option(min=0, metavar="S", help="Seconds to wait.")] = 300.0,
     endpoint: options.Endpoint = None,
     stack: options.Stack = options.DEFAULT_STACK,
     profile: options.Profile = None,
@@ -192,9 +194,12 @@ def predict(
 @app.command(epilog=_example("lampyris local", "lampyris local --preload digits --idle 60"))
 def local(
     *,
-    port: Annotated[int, typer.Option(help="Port of the API; 0 takes any that is free.")] = 8080,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the API; 0 takes any that is free.")
+    ] = 8080,
     idle: Annotated[
-        float, typer.Option(metavar="S", help="Seconds until an idle execution environment is stopped.")
+        float,
+        typer.Option(min=0, metavar="S", help="Seconds until an idle execution environment is stopped."),
     ] = 300.0,
     preload: Annotated[
         str,

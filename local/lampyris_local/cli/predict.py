@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from lampyris.domain.names import check_model_name
 from lampyris_local.cli.output import answers, milliseconds, new_table, percent, print_json
 from lampyris_local.client import Answer, Client, Refused, read_payload
 from lampyris_local.deployment import Deployment
@@ -18,6 +19,7 @@ _VALUES_SHOWN = 6
 def run(
     deployment: Deployment, model: str, files: Sequence[Path], *, version: int | None, as_json: bool
 ) -> None:
+    check_model_name(model)
     payloads = [(path, read_payload(path)) for path in files]
     found = []
     with Client(deployment) as client:

@@ -40,5 +40,6 @@ class MotoEndpoint:
             MotoEndpoint._running -= 1
             if MotoEndpoint._running == 0:
                 reset = urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")  # noqa: S310 - http
-                urllib.request.urlopen(reset).close()  # noqa: S310 - as above
+                # Past any proxy in the environment.
+                urllib.request.build_opener(urllib.request.ProxyHandler({})).open(reset).close()
         self._server.stop()

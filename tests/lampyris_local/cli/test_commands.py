@@ -2,12 +2,16 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from lampyris_local.cli.commands import app
 from lampyris_local.cloud.local_cloud import LocalCloud
+
+Run = Callable[..., Result]
 
 COMMANDS = ("demo", "build", "publish", "models", "predict", "local")
 
@@ -75,3 +79,30 @@ def test_endpoint_where_nothing_listens_is_one_sentence_and_exit_1() -> None:
     assert result.stderr.count("\n") == 1
     assert f"Nothing answers at {endpoint}" in result.stderr
     assert "[nothing-listens]" in result.stderr
+
+
+def test_proxy_in_the_environment_is_not_asked_for_the_local_cloud(
+    run: Run, published: str, bright_png: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{free.getsockname()[1]}")
+
+    assert run("models", published).exit_code == 0
+    assert run("predict", published, bright_png).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("local", "--port", "65536"),
+        ("local", "--port=-1"),
+        ("local", "--idle=-1"),
+        ("demo", "--port", "65536"),
+        ("publish", "bundle", "--timeout=-1"),
+    ],
+)
+def test_number_that_cannot_be_is_wrong_usage(arguments: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(app, arguments)
+
+    assert result.exit_code == 2
+    assert "Invalid value for" in result.stderr

@@ -2,6 +2,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from typer.testing import Result
 
 Run = Callable[..., Result]
@@ -73,3 +74,12 @@ def test_missing_file_is_named(run: Run, tmp_path: Path) -> None:
 
     assert result.exit_code == 1
     assert "absent.png cannot be read: no such file" in result.stderr
+
+
+@pytest.mark.parametrize("model", ["", "../v2", "digits?x"])
+def test_what_cannot_be_a_models_name_is_not_sent(run: Run, bright_png: Path, model: str) -> None:
+    result = run("predict", model, bright_png)
+
+    assert result.exit_code == 1
+    assert "cannot be the name of a model" in result.stderr
+    assert str(bright_png) not in result.stderr
