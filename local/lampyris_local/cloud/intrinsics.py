@@ -51,7 +51,7 @@ def _construct_function(loader: _Loader, tag: str, node: yaml.Node) -> dict[str,
 _Loader.add_multi_constructor("!", _construct_function)
 
 
-def load(text: str) -> dict[str, Any]:
+def load(text: str | bytes) -> dict[str, Any]:
     """Read a template. `!Sub x` and its like become `{"Fn::Sub": x}`, the long form."""
     try:
         document = yaml.load(text, _Loader)  # noqa: S506 - _Loader is a SafeLoader

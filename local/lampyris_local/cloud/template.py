@@ -58,7 +58,7 @@ def read_stack(template: Path, parameters: Mapping[str, str], place: Place) -> S
     """
     if not template.is_file():
         raise TemplateError(f"There is no template at {template}; name a SAM template.")
-    document = load(template.read_text(encoding="utf-8"))
+    document = load(template.read_bytes())
     return _Reader(document, template.resolve().parent, parameters, place).stack()
 
 

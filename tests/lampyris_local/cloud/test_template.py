@@ -306,6 +306,14 @@ def test_same_route_twice_is_refused(tmp_path: Path) -> None:
         read(tmp_path, f"Resources:{FUNCTION}{event}{again}{event}")
 
 
+def test_template_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(b"\x89PNG\r\n")
+
+    with pytest.raises(TemplateError, match="not YAML"):
+        read_stack(picture, {}, PLACE)
+
+
 def test_missing_template_is_told_by_its_path(tmp_path: Path) -> None:
     with pytest.raises(TemplateError, match=r"no template at .*absent\.yaml"):
         read_stack(tmp_path / "absent.yaml", {}, PLACE)
