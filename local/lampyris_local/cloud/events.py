@@ -48,12 +48,13 @@ def queue_sources(declared: Declared, queues: Collection[Queue]) -> list[QueueSo
 def _of_type(declared: Declared, kind: str) -> Iterator[tuple[Function, Properties]]:
     for function, events in declared:
         for name, event in events.items():
-            if event["Type"] not in ("HttpApi", "SQS"):
+            declared_kind = event.get("Type") if isinstance(event, Mapping) else None
+            if declared_kind not in ("HttpApi", "SQS"):
                 raise TemplateError(
-                    f"{function.logical_id}: the local cloud does not know the event source {event['Type']} "
+                    f"{function.logical_id}: the local cloud does not know the event source {declared_kind} "
                     f"({name}); it knows HttpApi and SQS."
                 )
-            if event["Type"] == kind:
+            if declared_kind == kind:
                 owner = f"{function.logical_id}, event {name}"
                 yield function, Properties(owner, event.get("Properties") or {}, lambda value: value)
 

@@ -37,7 +37,9 @@ def _value(name: str, declaration: Mapping[str, Any], override: str | None) -> A
             return value
         case "Number":
             number = _number(name, value)
-            least, most = declaration.get("MinValue", number), declaration.get("MaxValue", number)
+            # Quoted or not, as CloudFormation takes them.
+            least = _number(name, text(declaration.get("MinValue", number)))
+            most = _number(name, text(declaration.get("MaxValue", number)))
             if not least <= number <= most:
                 raise TemplateError(
                     f"The parameter {name} is {value}; it must be between {least} and {most}."

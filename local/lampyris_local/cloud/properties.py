@@ -43,6 +43,10 @@ class Properties:
         except (TypeError, ValueError):
             raise TemplateError(f"{self.owner}: {key} must be a whole number, not {value!r}.") from None
 
+    def part(self, key: str) -> "Properties":
+        """Return a property that is a map as properties of their own."""
+        return Properties(f"{self.owner}, {key}", self.mapping(key), lambda value: value)
+
     def mapping(self, key: str) -> Mapping[str, Any]:
         value = self.get(key)
         if value is None:

@@ -31,12 +31,12 @@ def queue(name: str, *, arn: str, url: str, properties: Properties) -> Queue:
     visibility_timeout_s = properties.integer("VisibilityTimeout", 30)
     attributes = {"VisibilityTimeout": str(visibility_timeout_s)}
     attributes |= {key: properties.text(key) for key in QUEUE_ATTRIBUTES if key in properties}
-    redrive = properties.mapping("RedrivePolicy")
-    if redrive:
+    if "RedrivePolicy" in properties:
+        redrive = properties.part("RedrivePolicy")
         attributes["RedrivePolicy"] = json.dumps(
             {
-                "deadLetterTargetArn": redrive["deadLetterTargetArn"],
-                "maxReceiveCount": int(redrive["maxReceiveCount"]),
+                "deadLetterTargetArn": redrive.text("deadLetterTargetArn"),
+                "maxReceiveCount": int(redrive.text("maxReceiveCount")),
             }
         )
     return Queue(

@@ -89,6 +89,9 @@ class _Reader:
             finish=lambda made: made.replace(place.api_url_on_aws, place.api_url),
         )
         self._declared: Mapping[str, Any] = document["Resources"]
+        for logical_id, resource in self._declared.items():
+            if not isinstance(resource, Mapping) or not isinstance(resource.get("Type"), str):
+                raise TemplateError(f"The resource {logical_id} has no Type; it needs one.")
         self._resources = {
             logical_id: resource
             for logical_id, resource in self._declared.items()
@@ -97,7 +100,7 @@ class _Reader:
 
     def stack(self) -> Stack:
         for logical_id, resource in self._resources.items():
-            self._refuse_unknown(logical_id, resource.get("Type", ""))
+            self._refuse_unknown(logical_id, resource["Type"])
         queues = {logical_id: self._queue(logical_id) for logical_id in self._of_type(QUEUE)}
         functions = {logical_id: self._function(logical_id) for logical_id in self._of_type(FUNCTION)}
         apis = [self._ref(logical_id) for logical_id in self._of_type(HTTP_API)]
@@ -134,12 +137,12 @@ class _Reader:
             )
 
     def _of_type(self, kind: str) -> list[str]:
-        return [
-            logical_id for logical_id, resource in self._resources.items() if resource.get("Type") == kind
-        ]
+        return [logical_id for logical_id, resource in self._resources.items() if resource["Type"] == kind]
 
     def _properties(self, logical_id: str, section: str | None = None) -> Properties:
         own = self._declared[logical_id].get("Properties") or {}
+        if not isinstance(own, Mapping):
+            raise TemplateError(f"{logical_id}: Properties must be a map, not {own!r}.")
         merged = _merge(self._globals.get(section) or {}, own) if section else own
         return Properties(logical_id, merged, self._intrinsics.resolve)
 
@@ -234,10 +237,10 @@ class _Reader:
 
     def _kind(self, logical_id: str) -> str:
         if logical_id in self._declared:
-            return text(self._declared[logical_id].get("Type", ""))
+            return text(self._declared[logical_id]["Type"])
         for owner, resource in self._declared.items():
             # SAM makes these itself: FunctionRole, ApiApiGatewayDefaultStage and the like.
-            if str(resource.get("Type", "")).startswith("AWS::Serverless::") and logical_id.startswith(owner):
+            if resource["Type"].startswith("AWS::Serverless::") and logical_id.startswith(owner):
                 raise NotMadeLocallyError(f"The local cloud has no {logical_id}, which SAM makes on AWS.")
         raise TemplateError(
             f"The template refers to {logical_id}, which is neither a parameter nor a resource."

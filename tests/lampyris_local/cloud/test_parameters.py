@@ -8,6 +8,7 @@ from lampyris_local.cloud.parameters import parameter_values
 DECLARED: dict[str, Any] = {
     "Architecture": {"Type": "String", "Default": "arm64", "AllowedValues": ["arm64", "x86_64"]},
     "Memory": {"Type": "Number", "Default": 512, "MinValue": 128, "MaxValue": 10240},
+    "Quoted": {"Type": "Number", "Default": "2", "MinValue": "1", "MaxValue": "3"},
     "Models": {"Type": "CommaDelimitedList", "Default": "a, b"},
     "Names": {"Type": "String", "Default": "", "AllowedPattern": "[a-z]*"},
 }
@@ -16,7 +17,13 @@ DECLARED: dict[str, Any] = {
 def test_defaults_hold_where_nothing_overrides_them() -> None:
     values = parameter_values(DECLARED, {})
 
-    assert values == {"Architecture": "arm64", "Memory": 512, "Models": ["a", "b"], "Names": ""}
+    assert values == {
+        "Architecture": "arm64",
+        "Memory": 512,
+        "Quoted": 2,
+        "Models": ["a", "b"],
+        "Names": "",
+    }
 
 
 def test_overrides_are_read_by_their_type() -> None:
@@ -35,6 +42,7 @@ def test_overrides_are_read_by_their_type() -> None:
         ({"Architecture": "mips"}, "may be arm64, x86_64"),
         ({"Memory": "lots"}, "must be a number"),
         ({"Memory": "64"}, "between 128 and 10240"),
+        ({"Quoted": "4"}, "between 1 and 3"),
         ({"Names": "A1"}, r"must match \[a-z\]\*"),
     ],
 )

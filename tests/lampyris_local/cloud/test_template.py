@@ -232,6 +232,14 @@ Outputs:
             f"{FUNCTION}      Events: {{ Tick: {{ Type: Schedule }} }}",
             "event source Schedule .Tick.; it knows HttpApi",
         ),
+        (f"{FUNCTION}      Events: {{ Tick: {{}} }}", "event source None .Tick.; it knows HttpApi"),
+        ("\n  Jobs: 3", "The resource Jobs has no Type"),
+        ("\n  Jobs: { Properties: {} }", "The resource Jobs has no Type"),
+        (f"{QUEUE}    Properties: [x]", r"Jobs: Properties must be a map, not \['x'\]"),
+        (
+            f"{QUEUE}    Properties: {{ RedrivePolicy: {{ maxReceiveCount: 5 }} }}",
+            "Jobs, RedrivePolicy has no deadLetterTargetArn; it needs one",
+        ),
         (
             f"{FUNCTION}      Layers: [x]",
             "Echo: the local cloud runs code from a folder; Layers it cannot do",
