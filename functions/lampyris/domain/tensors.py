@@ -37,6 +37,9 @@ _LARGEST: dict[Datatype, float] = {
     "FP16": float(np.finfo(np.float16).max),
     "FP32": float(np.finfo(np.float32).max),
 }
+# numpy iterates over no more dimensions; no model's tensor comes near either.
+_MAX_RANK = 32
+_MAX_DIMENSION = 2**31 - 1
 _CAME = {"b": "booleans", "i": "integers", "u": "integers", "f": "numbers", "U": "strings"}
 
 
@@ -58,6 +61,11 @@ def array_of(tensor: Tensor) -> Array:
     name, shape = tensor.name, tensor.shape
     if shape and min(shape) < 0:
         raise InvalidTensor(tensor=name, reason=f"shape {list(shape)} has a negative dimension.")
+    if len(shape) > _MAX_RANK or (shape and max(shape) > _MAX_DIMENSION):
+        raise InvalidTensor(
+            tensor=name,
+            reason=f"shape may have {_MAX_RANK} dimensions, each of {_MAX_DIMENSION:,} at most.",
+        )
     values = values_of(name, tensor.datatype, tensor.data)
     if values.size != prod(shape):
         raise InvalidTensor(
@@ -68,7 +76,10 @@ def array_of(tensor: Tensor) -> Array:
         raise InvalidTensor(
             tensor=name, reason=f"shape is {list(shape)}, but data is nested as {list(values.shape)}."
         )
-    return values.reshape(shape)
+    try:
+        return values.reshape(shape)
+    except ValueError:  # no values at all, and yet its other dimensions multiply beyond 64 bits
+        raise InvalidTensor(tensor=name, reason=f"shape {list(shape)} is larger than any array.") from None
 
 
 def values_of(name: str, datatype: Datatype, data: list[Any]) -> Array:
@@ -130,7 +141,7 @@ def _integers(values: Array, data: list[Any]) -> Array:
 
 def _strings(name: str, data: list[Any]) -> Array:
     values = np.array(data, dtype=np.object_)
-    if not all(isinstance(value, str) for value in values.flat):
+    if not all(isinstance(value, str) for value in values.ravel().tolist()):
         raise InvalidTensor(
             tensor=name, reason="data holds something else than strings; datatype BYTES wants strings."
         )

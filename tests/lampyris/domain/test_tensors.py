@@ -58,6 +58,10 @@ def test_strings_become_an_array_of_objects() -> None:
     assert values.tolist() == ["a", "b\0"]
 
 
+def nested(depth: int) -> Any:
+    return "x" if depth == 0 else [nested(depth - 1)]
+
+
 @pytest.mark.parametrize(
     ("wire", "says"),
     [
@@ -76,6 +80,12 @@ def test_strings_become_an_array_of_objects() -> None:
         (tensor([1e39, 0.0]), "too large for FP32"),
         (tensor([65536.0, 0.0], datatype="FP16"), "too large for FP16"),
         (tensor([1, 2], datatype="BYTES"), "datatype BYTES wants strings"),
+        (tensor([nested(40)], datatype="BYTES", shape=(1,)), "nested as [1, 1"),
+        (tensor([nested(80)], datatype="BYTES", shape=(1,)), "datatype BYTES wants strings"),
+        (tensor([1], shape=(1,) * 65), "shape may have 32 dimensions"),
+        (tensor([1], shape=(10**18,) * 300), "shape may have 32 dimensions"),
+        (tensor([], shape=(0, 10**30)), "each of 2,147,483,647 at most"),
+        (tensor([], shape=(0, *(2**31 - 1,) * 3)), "larger than any array"),
     ],
 )
 def test_data_that_do_not_fit_are_refused_with_what_would(wire: Tensor, says: str) -> None:
