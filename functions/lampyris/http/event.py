@@ -57,7 +57,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         if event.get("isBase64Encoded"):
             try:
                 body = binascii.a2b_base64(body, strict_mode=True)
-            except binascii.Error:
+            except ValueError:  # binascii.Error is one; text outside of ASCII is another
                 raise MalformedRequest(reason="The body is marked as base64, but is not base64.") from None
         return cls(
             method=event["requestContext"]["http"]["method"],

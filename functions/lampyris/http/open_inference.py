@@ -73,7 +73,7 @@ def infer_request(body: str | bytes) -> InferRequest:
     """Parse a request. Raises: MalformedRequest saying where it departs from the protocol."""
     try:
         return _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise malformed(error) from None
 
 

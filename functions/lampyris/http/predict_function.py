@@ -56,7 +56,7 @@ class PredictFunction:
 
 def _check_size(response: dict[str, Any]) -> None:
     body = response["body"]
-    if len(body) * 2 > RESPONSE_LIMIT_BYTES:
+    if len(body) * 4 > RESPONSE_LIMIT_BYTES:  # no character takes more than four bytes
         size_bytes = len(body.encode()) + body.count('"') + body.count("\\")
         if size_bytes > RESPONSE_LIMIT_BYTES:
             raise ResponseTooLarge(size_bytes=size_bytes, limit_bytes=RESPONSE_LIMIT_BYTES)

@@ -69,14 +69,13 @@ def _picture(data: bytes, manifest: Manifest) -> dict[str, Array]:
 def _rows(body: str | bytes, signature: Signature) -> dict[str, Array]:
     try:
         inputs = _decode(body).inputs
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise malformed(error) from None
     specs = {spec.name: spec for spec in signature.inputs}
     if isinstance(inputs, list):
-        if len(specs) > 1:
-            raise MalformedRequest(
-                reason=f"The model has several inputs; send rows by name: {', '.join(specs)}."
-            )
+        if len(specs) != 1:
+            names = ", ".join(specs) or "{}, as it takes none"
+            raise MalformedRequest(reason=f"The model has {len(specs)} inputs; send rows by name: {names}.")
         inputs = {next(iter(specs)): inputs}
     for name in inputs:
         if name not in specs:

@@ -9,6 +9,8 @@ MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:lampyris:problem:"
 RETRY_AFTER_S = 2
 _INTERNAL, _UNAVAILABLE = 500, 503
+# A sentence may name what the caller sent, which may be megabytes: more than Lambda takes as an answer.
+_DETAIL_LENGTH = 2000
 
 # RFC 9110's own. (http.HTTPStatus is 3 ms of a cold start, and words them by Python's version.)
 TITLES = {
@@ -57,7 +59,7 @@ def problem_response(error: Exception, request_id: str) -> Response:
         detail = "Something failed here, not in the request. Report it with the request's id."
     else:
         status, instead = row
-        code, detail = error.code, instead or str(error)
+        code, detail = error.code, instead or str(error)[:_DETAIL_LENGTH]
     problem: dict[str, Any] = {
         "type": TYPE_PREFIX + code,
         "title": TITLES[status],

@@ -70,6 +70,19 @@ def test_a_cut_short_picture_is_refused() -> None:
         decode_image(whole[: len(whole) // 2], GREY)
 
 
+def test_a_photograph_with_damaged_exif_is_refused() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x0100] = 5
+    file = BytesIO()
+    gradient(6, 4).save(file, "JPEG", exif=exif)
+    # The type of a number becomes that of a text: Pillow reads it so, and cannot write it back.
+    damaged = file.getvalue().replace(b"\1\0\0\4\0\0\0\1", b"\1\0\0\2\0\0\0\1")
+
+    with pytest.raises(InvalidImage, match="damaged or cut short"):
+        decode_image(damaged, GREY)
+
+
 @pytest.mark.parametrize("times", [1, 3])
 def test_a_bomb_is_refused_before_it_unfolds(times: int) -> None:
     side = int((times * MAX_PIXELS) ** 0.5) + 1

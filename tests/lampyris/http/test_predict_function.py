@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from onnx import TensorProto, helper
 from PIL import Image
 
 from lampyris.domain.layout import blob_key
+from lampyris.domain.signature import Signature, TensorSpec
 from lampyris.domain.store import Store
 from lampyris.http.predict_function import RESPONSE_LIMIT_BYTES
 
@@ -214,7 +216,7 @@ def test_what_is_no_image_is_refused(publish_picture: Any, call: Any) -> None:
     answer = call("POST", "/models/picture/predict", b"GIF89a", content_type="image/png")
 
     assert (answer.status, answer.document["code"]) == (422, "invalid-image")
-    assert "PNG, JPEG, WEBP" in answer.document["detail"]
+    assert "PNG, JPEG." in answer.document["detail"]
 
 
 def test_a_picture_for_a_model_of_numbers_is_refused(publish_linear: Any, call: Any) -> None:
@@ -235,17 +237,62 @@ def test_an_unknown_media_type_is_refused(publish_linear: Any, call: Any) -> Non
     assert "application/json, image/png" in answer.document["detail"]
 
 
-def test_a_body_that_is_not_base64_is_refused(function: Any) -> None:
+@pytest.mark.parametrize("body", ["%", "\u00e9"])
+def test_a_body_that_is_not_base64_is_refused(function: Any, body: str) -> None:
     event = {
         "rawPath": "/models/glow/predict",
         "requestContext": {"http": {"method": "POST"}},
-        "body": "%",
+        "body": body,
         "isBase64Encoded": True,
     }
 
     response = function.handle(event, "req-1")
 
     assert json.loads(response["body"])["code"] == "malformed-request"
+
+
+@pytest.mark.parametrize("path", ["/models/glow/predict", "/v2/models/glow/infer"])
+def test_text_that_is_no_unicode_is_refused(publish_linear: Any, call: Any, path: str) -> None:
+    publish_linear()
+
+    answer = call("POST", path, '{"inputs": ["\ud800"]}')
+
+    assert (answer.status, answer.document["code"]) == (400, "malformed-request")
+
+
+def test_a_problem_repeats_no_more_than_a_page_of_what_was_sent(publish_linear: Any, call: Any) -> None:
+    publish_linear()
+
+    answer = call("POST", "/v2/models/glow/infer", infer_body(name="x" * 100_000))
+
+    assert answer.status == 422
+    assert len(answer.document["detail"]) <= 2000
+
+
+def test_a_model_without_inputs_takes_no_rows(publish: Any, call: Any) -> None:
+    nodes = [helper.make_node("Constant", [], ["y"], value_floats=[1.0, 2.0])]
+    graph = helper.make_graph(nodes, "g", [], [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2])])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    given = Signature(inputs=(), outputs=(TensorSpec(name="y", datatype="FP32", shape=(2,)),))
+    publish("constant", model=model, signature=given)
+
+    refused = call("POST", "/models/constant/predict", {"inputs": [1]})
+    answered = call("POST", "/models/constant/predict", {"inputs": {}})
+
+    assert (refused.status, refused.document["code"]) == (400, "malformed-request")
+    assert answered.document["outputs"][0]["data"] == [1.0, 2.0]
+
+
+def test_an_answer_is_measured_in_bytes_and_not_in_letters(publish: Any, call: Any) -> None:
+    words = [helper.make_tensor_value_info(name, TensorProto.STRING, ["n"]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", words[:1], words[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    specs = [TensorSpec(name=name, datatype="BYTES", shape=(-1,)) for name in ("x", "y")]
+    publish("echo", model=model, signature=Signature(inputs=(specs[0],), outputs=(specs[1],)))
+
+    answer = call("POST", "/models/echo/predict", {"inputs": ["\u5149" * (RESPONSE_LIMIT_BYTES * 2 // 5)]})
+
+    assert (answer.status, answer.document["code"]) == (413, "response-too-large")
 
 
 def test_an_answer_over_lambdas_limit_is_refused_with_a_way_out(publish_linear: Any, call: Any) -> None:
