@@ -94,6 +94,6 @@ def wire_serving(settings: Settings, store: Store, *, clock: Callable[[], float]
         store=store,
         resolver=resolver,
         sessions=sessions,
-        preload=Preload(settings.preload, resolver, sessions),
+        preload=Preload(settings.preload, resolver, sessions, clock=clock),
         clock=clock,
     )

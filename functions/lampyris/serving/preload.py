@@ -1,5 +1,6 @@
 """Load the models that an environment was told to expect, beside the imports of INIT."""
 
+from collections.abc import Callable
 from threading import Thread
 
 from lampyris.serving.resolver import Resolver
@@ -12,7 +13,15 @@ INIT_WAIT_S = 8.0
 class Preload:
     """Models on their way. A failure is kept, not raised: the first request for the model meets it again."""
 
-    def __init__(self, models: tuple[tuple[str, str], ...], resolver: Resolver, sessions: Sessions) -> None:
+    def __init__(
+        self,
+        models: tuple[tuple[str, str], ...],
+        resolver: Resolver,
+        sessions: Sessions,
+        *,
+        clock: Callable[[], float],
+    ) -> None:
+        self._clock = clock
         self._resolver = resolver
         self._sessions = sessions
         self.failures: list[Exception] = []
@@ -24,8 +33,9 @@ class Preload:
 
     def wait(self) -> None:
         """Wait until every model is loaded or has failed, but not past what INIT may take."""
+        until_s = self._clock() + INIT_WAIT_S
         for thread in self._threads:
-            thread.join(timeout=INIT_WAIT_S)
+            thread.join(timeout=max(0.0, until_s - self._clock()))
 
     def _load(self, model: str, alias: str) -> None:
         try:

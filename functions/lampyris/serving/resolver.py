@@ -10,7 +10,7 @@ from lampyris.domain.names import LIVE, check_alias_name, check_model_name
 from lampyris.domain.registry import read_alias, read_version
 from lampyris.domain.store import Store
 from lampyris.domain.traffic import pick
-from lampyris.errors import StoreUnavailable, VersionNotFound
+from lampyris.errors import ObjectNotFound, StoreUnavailable, VersionNotFound
 
 _MAX_VERSION_DIGITS = 9
 _decode_alias = msgspec.json.Decoder(Alias).decode
@@ -66,8 +66,11 @@ class Resolver:
 
     def _read_again(self, known: _Known) -> tuple[Alias, str]:
         """Read an alias if it changed; while the store is away, the last good one goes on serving."""
+        model, name = known.alias.model, known.alias.alias
         try:
-            stored = self._store.get_if_changed(alias_key(known.alias.model, known.alias.alias), known.etag)
+            stored = self._store.get_if_changed(alias_key(model, name), known.etag)
+        except ObjectNotFound:
+            return read_alias(self._store, model, name)  # which says what is gone: the alias, or the model
         except StoreUnavailable:
             return known.alias, known.etag
         return (known.alias, known.etag) if stored is None else (_decode_alias(stored.data), stored.etag)

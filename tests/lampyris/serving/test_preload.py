@@ -1,11 +1,12 @@
 from pathlib import Path
+from threading import Event
 from time import perf_counter
 from typing import Any
 
 import pytest
 
 from lampyris.errors import ModelNotFound, StoreUnavailable
-from lampyris.serving.preload import Preload
+from lampyris.serving.preload import INIT_WAIT_S, Preload
 from lampyris.serving.resolver import Resolver
 from lampyris.serving.sessions import Sessions
 
@@ -21,7 +22,7 @@ def sessions(watched: Any, tmp_path: Path) -> Sessions:
 
 
 def preload(resolver: Resolver, sessions: Sessions, *models: str) -> Preload:
-    preload = Preload(tuple((model, "live") for model in models), resolver, sessions)
+    preload = Preload(tuple((model, "live") for model in models), resolver, sessions, clock=perf_counter)
     preload.start()
     preload.wait()
     return preload
@@ -59,3 +60,16 @@ def test_one_unknown_model_keeps_no_other_from_loading(
 
     assert [type(failure) for failure in failures] == [ModelNotFound]
     assert sessions.get(artifact)[1] is False
+
+
+def test_models_that_hang_share_what_init_may_take(watched: Any, sessions: Sessions) -> None:
+    released = Event()
+    hanging = Resolver(watched, alias_ttl_s=5, clock=lambda: float(released.wait()), random=lambda: 0.0)
+    times_s = iter([0.0, INIT_WAIT_S, INIT_WAIT_S + 1])
+    preload = Preload((("a", "live"), ("b", "live")), hanging, sessions, clock=lambda: next(times_s))
+    preload.start()
+
+    preload.wait()
+
+    assert preload.failures == []
+    released.set()

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import obstore
 import pytest
 
 from lampyris.domain.layout import alias_key
@@ -71,6 +72,18 @@ def test_while_the_store_is_away_the_last_good_version_serves(
     clock.now_s += TTL_S
 
     assert resolver.resolve("glow").version == 1
+
+
+def test_an_alias_that_was_deleted_is_not_found_any_more(
+    resolver: Resolver, publish_linear: Any, clock: Any, store: Any
+) -> None:
+    publish_linear()
+    resolver.resolve("glow")
+    obstore.delete(store._bucket, alias_key("glow", "live"))
+    clock.now_s += TTL_S
+
+    with pytest.raises(AliasNotFound, match="no alias 'live'"):
+        resolver.resolve("glow")
 
 
 def test_without_a_store_nothing_is_known_at_first(
