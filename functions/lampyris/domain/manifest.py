@@ -1,7 +1,7 @@
 """What a version promises, and what an alias points at: the two kinds of document under `models/`."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -43,7 +43,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     `metrics` is by precision ("fp32", "int8"), as the build measured them; `provenance` as the build told it.
     """
 
-    format: int = 1
+    format: Literal[1] = 1  # a document of a later format is not read as if it were of this one
     model: str
     version: int
     created_at: datetime
@@ -69,7 +69,7 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
     again never moves it back or forth. `previous` is the SHA-256 of the document before this one.
     """
 
-    format: int = 1
+    format: Literal[1] = 1
     model: str
     alias: str
     revision: int

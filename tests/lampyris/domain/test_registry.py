@@ -374,3 +374,15 @@ def test_documents_are_readable_json(store: ObjectStore) -> None:
     assert document["model"] == "iris"
     assert document["version"] == manifest.version
     assert document["created_at"] == "2026-07-01T00:00:00Z"
+
+
+def test_document_of_a_later_format_is_neither_read_nor_replaced(store: ObjectStore) -> None:
+    publish(store, "u1")
+    key = alias_key("iris", "live")
+    later = store.get(key).data.replace(b'{"format":1', b'{"format":2', 1)
+    store.put(key, later)
+
+    with pytest.raises(msgspec.ValidationError, match="format"):
+        publish(store, "u2")
+
+    assert store.get(key).data == later
