@@ -84,14 +84,17 @@ def run_on_zeros(session: "InferenceSession", signature: Signature) -> dict[str,
     None if it cannot run on zeros: that is for its callers to know.
     Raises: MemoryError.
     """
-    inputs = {
-        spec.name: np.full(
-            tuple(1 if size == DYNAMIC else size for size in spec.shape),
-            "" if spec.datatype == "BYTES" else 0,
-            dtype=NUMPY_OF[spec.datatype],
-        )
-        for spec in signature.inputs
-    }
+    try:
+        inputs = {
+            spec.name: np.full(
+                tuple(1 if size == DYNAMIC else size for size in spec.shape),
+                "" if spec.datatype == "BYTES" else 0,
+                dtype=NUMPY_OF[spec.datatype],
+            )
+            for spec in signature.inputs
+        }
+    except ValueError as error:  # numpy's word for more bytes than an address has
+        raise MemoryError(str(error)) from error
     try:
         answers = _run(session, inputs)
     except UnsupportedModel:

@@ -86,12 +86,14 @@ def _shapes_agree(kind: str, promised: tuple[int, ...], graph: tuple[int, ...]) 
 
 
 def check_labels(signature: Signature, shapes: dict[str, tuple[int, ...]]) -> None:
-    """Hold the number of labels against the last axis of the first output, as it came from a run.
+    """Hold the labels against the last axis of the first output, as it came from a run: one for each class.
 
     Raises: CorruptBundle.
     """
     if signature.labels is None:
         return
+    if not signature.labels or len(set(signature.labels)) < len(signature.labels):
+        raise CorruptBundle(reason="The bundle's labels must name every class, each differently.")
     name = signature.outputs[0].name
     classes = shapes[name][-1] if shapes[name] else 0
     if classes != len(signature.labels):

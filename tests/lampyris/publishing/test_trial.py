@@ -336,6 +336,7 @@ def test_probe_that_is_not_json_is_refused(
         (signature(spec("x", "FP32", -1, -1), Y), r"'x' is FP32 \[-1, -1\]"),
         (signature(X, spec("y", "FP32", -1, 10)), r"'y' is FP32 \[-1, 10\]"),
         (signature(X, Y, "setosa", "virginica"), "2 labels; output 'y' has 3 classes"),
+        (signature(X, Y, "setosa", "virginica", "setosa"), "name every class, each differently"),
     ],
 )
 def test_signature_that_disagrees_with_the_graph_is_refused(
@@ -355,3 +356,12 @@ def test_signature_may_fix_what_the_graph_leaves_open(
 
     assert try_files(changed(signature=narrow)).signature == narrow
     assert BUNDLE_FILE in bundle
+
+
+def test_input_larger_than_any_memory_lacks_memory(
+    model_of: Callable[..., onnx.ModelProto], try_bare: Callable[[onnx.ModelProto], Accepted]
+) -> None:
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [2**40, 2**40]) for name in ("x", "y"))
+
+    with pytest.raises(MemoryError):
+        try_bare(model_of([helper.make_node("Relu", ["x"], ["y"])], [x], [y]))
