@@ -85,26 +85,9 @@ def source_of(
     Raises: DatasetBroken if there is nothing to learn from, if labels and inputs do not go together,
     or if the test set looks different from the training set.
     """
-    for what, one in (("training set", samples), ("test set", test)):
-        if one is None:
-            continue
-        if len(one) == 0:
-            raise DatasetBroken(path=path, reason=f"the {what} is empty.")
-        if len(one.inputs) != len(one.labels):
-            raise DatasetBroken(
-                path=path,
-                reason=f"the {what} has {len(one.inputs):,} inputs, but {len(one.labels):,} labels.",
-            )
-        if one.labels.min() < 0 or one.labels.max() >= len(classes):
-            raise DatasetBroken(
-                path=path,
-                reason=f"the labels of the {what} go from {one.labels.min()} to {one.labels.max()}; "
-                f"with {len(classes)} classes they go from 0 to {len(classes) - 1}.",
-            )
-        if one.inputs.ndim == _VECTOR_RANK and not np.isfinite(one.inputs).all():
-            raise DatasetBroken(
-                path=path, reason=f"the {what} holds NaN or infinity; fill or drop those rows."
-            )
+    _check_set(path, "training set", samples, len(classes))
+    if test is not None:
+        _check_set(path, "test set", test, len(classes))
     if test is not None and test.inputs.shape[1:] != samples.inputs.shape[1:]:
         raise DatasetBroken(
             path=path,
@@ -119,6 +102,29 @@ def source_of(
             path=path, reason=f"class {classes[int(counts.argmin())]!r} has no sample to learn from."
         )
     return Source(name=Path(path).name, classes=tuple(classes), samples=samples, test=test)
+
+
+def _check_set(path: Path | str, what: str, one: Samples, classes: int) -> None:
+    if len(one) == 0:
+        raise DatasetBroken(path=path, reason=f"the {what} is empty.")
+    if len(one.inputs) != len(one.labels):
+        raise DatasetBroken(
+            path=path,
+            reason=f"the {what} has {len(one.inputs):,} inputs, but {len(one.labels):,} labels.",
+        )
+    if one.inputs.size == 0:
+        raise DatasetBroken(
+            path=path,
+            reason=f"a sample of the {what} has shape {one.inputs.shape[1:]}, which holds nothing.",
+        )
+    if one.labels.min() < 0 or one.labels.max() >= classes:
+        raise DatasetBroken(
+            path=path,
+            reason=f"the labels of the {what} go from {one.labels.min()} to {one.labels.max()}; "
+            f"with {classes} classes they go from 0 to {classes - 1}.",
+        )
+    if one.inputs.ndim == _VECTOR_RANK and not np.isfinite(one.inputs).all():
+        raise DatasetBroken(path=path, reason=f"the {what} holds NaN or infinity; fill or drop those rows.")
 
 
 def name_classes(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lampyris.domain.images import MAX_PIXELS, decode_image
 from lampyris.domain.signature import DYNAMIC, ImageSpec
-from lampyris.errors import InvalidImage
+from lampyris.errors import ImageTooLarge, InvalidImage
 from lampyris_build.data.dataset import MAX_BYTES, Samples, Source, source_of
 from lampyris_build.errors import DatasetBroken, DatasetMissing
 from lampyris_build.recipe import ImagesDataset
@@ -62,7 +62,9 @@ def _opened(path: Path) -> Iterator[tuple[list[str], Read]]:
                 path=path, reason=f"it is no zip; a folder or a zip holds {_LAYOUT}."
             ) from None
         with archive:
-            yield archive.namelist(), lambda name: _from_zip(path, archive, name)
+            # Some tools write ./class/picture.png, which is class/picture.png from here on.
+            members = {str(PurePosixPath(name)): name for name in archive.namelist()}
+            yield list(members), lambda name: _from_zip(path, archive, members[name])
     else:
         raise DatasetMissing(path=path, wanted=f"looked for a folder or a zip of {_LAYOUT}.")
 
@@ -95,8 +97,9 @@ def _by_set(path: Path, names: list[str]) -> tuple[list[PurePosixPath], list[Pur
     pictures = sorted(
         name
         for name in map(PurePosixPath, set(names))
-        # macOS adds ._files and __MACOSX folders to what it zips.
-        if name.suffix.lower() in SUFFIXES and not name.name.startswith(".") and "__MACOSX" not in name.parts
+        # macOS adds ._files and __MACOSX folders to what it zips; other tools keep copies in hidden folders.
+        if name.suffix.lower() in SUFFIXES
+        and not any(part.startswith(".") or part == "__MACOSX" for part in name.parts)
     )
     if not pictures:
         raise DatasetMissing(path=path, wanted=f"it holds no picture; looked for {_LAYOUT}.")
@@ -138,5 +141,5 @@ def _samples(
 def _decode(path: Path, name: PurePosixPath, spec: ImageSpec, read: Read) -> NDArray[np.uint8]:
     try:
         return decode_image(read(str(name)), spec)
-    except InvalidImage as error:
+    except (InvalidImage, ImageTooLarge) as error:
         raise DatasetBroken(path=path, reason=f"{name}: {error}") from None

@@ -54,7 +54,16 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
             )
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
-    except (OSError, EOFError, ValueError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+    # RuntimeError: a member is encrypted.
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        MemoryError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise DatasetBroken(path=path, reason=f"it is no whole .npz file of plain arrays: {error}.") from None
 
 

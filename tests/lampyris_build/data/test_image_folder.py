@@ -90,6 +90,32 @@ def test_what_macos_adds_to_a_zip_is_left_out(tmp_path: Path) -> None:
     assert len(source.samples) == 3
 
 
+def test_what_hidden_folders_hold_is_left_out(tmp_path: Path) -> None:
+    extra = {f"{hidden}/a.png": FILES["cats/a.png"] for hidden in (".ipynb_checkpoints", "cats/.thumbnails")}
+
+    source = read_images(folder_of(tmp_path / "pets", {**FILES, **extra}))
+
+    assert source.classes == ("cats", "dogs")
+    assert len(source.samples) == 3
+
+
+def test_zip_may_name_its_members_from_here(tmp_path: Path) -> None:
+    dotted = {f"./{name}": data for name, data in FILES.items()}
+
+    source = read_images(zip_of(tmp_path / "pets.zip", dotted))
+
+    assert source.digest == read_images(folder_of(tmp_path / "pets", FILES)).digest
+
+
+def test_picture_with_too_many_pixels_is_named(tmp_path: Path) -> None:
+    buffer = BytesIO()
+    Image.new("1", (8001, 8001)).save(buffer, "PNG")
+    dataset = folder_of(tmp_path / "pets", {**FILES, "dogs/b.png": buffer.getvalue()})
+
+    with pytest.raises(DatasetBroken, match=r"dogs/b\.png: .*Send a smaller one"):
+        read_images(dataset)
+
+
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [

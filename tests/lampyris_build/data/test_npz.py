@@ -58,6 +58,7 @@ def test_words_as_labels_name_the_classes(tmp_path: Path) -> None:
         ({"x_train": VECTORS, "y_train": [0.0, 1, 0, 1]}, "labels are integers or words"),
         ({"x_train": VECTORS, "y_train": [0, 1]}, "4 inputs, but 2 labels"),
         ({"x_train": VECTORS, "y_train": [1, 1, 1, 1]}, "a single class"),
+        ({"x_train": VECTORS[:, :0], "y_train": [0, 1, 0, 1]}, r"shape \(0,\), which holds nothing"),
         ({"x_train": VECTORS * np.nan, "y_train": [0, 1, 0, 1]}, "holds NaN or infinity"),
         (
             {"x_train": VECTORS, "y_train": [0, 1, 0, 1], "x_test": VECTORS[:1], "y_test": [2]},
@@ -91,3 +92,20 @@ def test_broken_archive_is_told(tmp_path: Path, content: bytes) -> None:
 def test_missing_archive_is_told(tmp_path: Path) -> None:
     with pytest.raises(DatasetMissing, match="x_train and y_train"):
         read_npz(NpzDataset(path=str(tmp_path / "none.npz")))
+
+
+def test_encrypted_archive_is_told(tmp_path: Path) -> None:
+    dataset = saved(tmp_path, x_train=VECTORS, y_train=[0, 1, 0, 1])
+    path = Path(dataset.path)
+    data = path.read_bytes()
+    # The flag of encryption, in the local and in the central header of each member.
+    for magic, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        parts = data.split(magic)
+        at = offset - len(magic)
+        data = magic.join(
+            [parts[0], *(part[:at] + bytes([part[at] | 1]) + part[at + 1 :] for part in parts[1:])]
+        )
+    path.write_bytes(data)
+
+    with pytest.raises(DatasetBroken, match="encrypted"):
+        read_npz(dataset)
