@@ -12,6 +12,7 @@ from lampyris_local.cli.output import (
     new_table,
     percent,
     print_json,
+    program,
     remarks,
     size,
     stages,
@@ -40,7 +41,7 @@ def run(recipe: Path, *, data: Path | None, out: Path | None, fresh: bool, as_js
     answers().print()
     answers().print(metrics_table(result))
     remarks().print(
-        Text.assemble("\nTo publish it: ", (f"lampyris publish {_short(result.bundle_dir)}", "name"))
+        Text.assemble("\nTo publish it: ", (f"{program()} publish {_short(result.bundle_dir)}", "name"))
     )
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lampyris_local.cli.log import follow
-from lampyris_local.cli.output import answers, new_table
+from lampyris_local.cli.output import answers, new_table, program
 from lampyris_local.cli.running import start_local_cloud, stops_on_sigterm
 from lampyris_local.cloud.local_cloud import LocalCloud
 from lampyris_local.cloud.reports import LogLine
@@ -41,10 +41,10 @@ def _greet(console: Console, cloud: LocalCloud) -> None:
     console.print("In another terminal:")
     for command in (
         f"export LAMPYRIS_ENDPOINT={cloud.api_url}",
-        "lampyris publish BUNDLE",
-        "lampyris models",
+        f"{program()} publish BUNDLE",
+        f"{program()} models",
     ):
-        console.print(f"  {command}", style="name")
+        console.print(f"  {command}", style="name", soft_wrap=True)
     console.print()
 
 

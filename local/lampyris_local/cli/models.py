@@ -20,7 +20,7 @@ from lampyris.domain.registry import (
 )
 from lampyris.domain.store import Store
 from lampyris.errors import AliasNotFound, ModelNotFound
-from lampyris_local.cli.output import answers, date, new_table, percent, print_json, remarks, size
+from lampyris_local.cli.output import answers, date, new_table, percent, print_json, program, remarks, size
 from lampyris_local.summary import accuracy, size_bytes
 
 
@@ -30,7 +30,7 @@ def list_all(store: Store, *, as_json: bool) -> None:
     if as_json:
         print_json([{"model": model, "live": live and _facts(live)} for model, live in found])
     elif not found:
-        remarks().print("There is no model yet; to make one: lampyris publish BUNDLE")
+        remarks().print(f"There is no model yet; to make one: {program()} publish BUNDLE")
     else:
         answers().print(_models_table(found))
 

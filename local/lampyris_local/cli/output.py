@@ -1,7 +1,9 @@
 """How the command line looks: answers on stdout, everything else on stderr, colours on a terminal only."""
 
+import shutil
 import sys
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TextIO
 
 import msgspec
@@ -36,6 +38,14 @@ def _console(file: TextIO, *, markup: bool = False) -> Console:
     # Without markup, a name or a path with brackets in it is printed as it is.
     width = None if file.isatty() else _PIPE_WIDTH
     return Console(file=file, width=width, theme=_THEME, highlight=False, emoji=False, markup=markup)
+
+
+def program() -> str:
+    """Return what to type for this program: its name, or its path where the name would not find it."""
+    beside = Path(sys.executable).with_name("lampyris")
+    found = shutil.which("lampyris")
+    known = not beside.is_file() or (found is not None and Path(found).resolve() == beside.resolve())
+    return "lampyris" if known else str(beside)
 
 
 def print_json(document: Any) -> None:

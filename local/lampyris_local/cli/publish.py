@@ -11,7 +11,7 @@ from rich.text import Text
 from lampyris.domain.manifest import Manifest
 from lampyris.domain.names import LIVE
 from lampyris.domain.store import Store
-from lampyris_local.cli.output import answers, percent, print_json, remarks, size
+from lampyris_local.cli.output import answers, percent, print_json, program, remarks, size
 from lampyris_local.summary import accuracy, size_bytes
 from lampyris_local.uploads import Parcel, pack, send, wait_for_verdict
 
@@ -47,7 +47,7 @@ def _answer_sent(parcel: Parcel, *, as_json: bool) -> None:
         print_json({"model": upload.model, "upload": upload.upload, "key": upload.key})
         return
     answers().print(f"Sent as upload {upload.upload}.")
-    remarks().print(f"To see what became of it: lampyris models {upload.model}", style="quiet")
+    remarks().print(f"To see what became of it: {program()} models {upload.model}", style="quiet")
 
 
 def _answer_published(manifest: Manifest, *, waited_s: float, as_json: bool) -> None:
@@ -62,7 +62,7 @@ def _answer_published(manifest: Manifest, *, waited_s: float, as_json: bool) -> 
             f": {size(size_bytes(manifest))}{_accuracy(manifest)}, admitted in {waited_s:.1f} s",
         )
     )
-    remarks().print(f"To call it: lampyris predict {manifest.model} FILE", style="quiet")
+    remarks().print(f"To call it: {program()} predict {manifest.model} FILE", style="quiet")
 
 
 def _document(manifest: Manifest) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from lampyris_build.recipe import load_recipe
 from lampyris_build.stages import Stages
 from lampyris_local.assets import asset
 from lampyris_local.cli.log import follow
-from lampyris_local.cli.output import answers, percent, print_json, remarks, stages
+from lampyris_local.cli.output import answers, percent, print_json, program, remarks, stages
 from lampyris_local.cli.running import start_local_cloud, stops_on_sigterm
 from lampyris_local.client import Client
 from lampyris_local.cloud.local_cloud import LocalCloud
@@ -143,7 +143,7 @@ def _stay(cloud: LocalCloud, calls: Sequence[str], log: SimpleQueue[LogLine], *,
         answers().print("\nIt stays up until Ctrl-C. To try, in another terminal:\n")
         for call in calls:
             answers().print(Text(f"  {call}", "name"), soft_wrap=True)
-        answers().print(Text(f"  lampyris models --endpoint {cloud.api_url}\n", "name"), soft_wrap=True)
+        answers().print(Text(f"  {program()} models --endpoint {cloud.api_url}\n", "name"), soft_wrap=True)
     while not log.empty():
         log.get()
     follow(log, remarks())

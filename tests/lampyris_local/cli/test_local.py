@@ -64,6 +64,27 @@ def test_addresses_and_routes_are_printed(up: Up) -> None:
     assert re.search(r"POST +/models/\{model\}/predict +PredictFunction", up.greeting)
 
 
+def test_commands_to_try_work_as_printed(up: Up) -> None:
+    export, models = (
+        re.search(rf"^  ({command}.*)$", up.greeting, re.MULTILINE)
+        for command in ("export", r"\S*lampyris models")
+    )
+    assert export is not None
+    assert models is not None
+
+    # Nothing but what any terminal finds.
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{export[1]}; {models[1]}"],
+        env={"PATH": os.defpath},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "There is no model yet" in done.stderr
+
+
 def test_invocations_are_logged_as_they_happen(up: Up) -> None:
     httpx.post(f"{up.endpoint}/models/absent/predict", json={"inputs": [1]}, timeout=30)
 
