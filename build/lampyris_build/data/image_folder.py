@@ -22,6 +22,9 @@ _LAYOUT: Final = "[train/ and test/, and in them] a folder for each class, with 
 # No file of a picture is larger than its pixels as RGB, save for a little.
 _MAX_FILE_BYTES: Final = 4 * MAX_PIXELS
 
+# RuntimeError: a member is encrypted or of a later version; OSError: an offset is wrong.
+_BROKEN_ZIP: Final = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, UnicodeDecodeError)
+
 Read = Callable[[str], bytes]
 
 
@@ -57,7 +60,7 @@ def _opened(path: Path) -> Iterator[tuple[list[str], Read]]:
     elif path.is_file():
         try:
             archive = zipfile.ZipFile(path)
-        except zipfile.BadZipFile:
+        except _BROKEN_ZIP:
             raise DatasetBroken(
                 path=path, reason=f"it is no zip; a folder or a zip holds {_LAYOUT}."
             ) from None
@@ -82,8 +85,7 @@ def _from_zip(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
     _check_size(path, name, archive.getinfo(name).file_size)
     try:
         return archive.read(name)
-    # RuntimeError: the member is encrypted.
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+    except _BROKEN_ZIP as error:
         raise DatasetBroken(path=path, reason=f"{name} cannot be unzipped: {error}.") from None
 
 

@@ -149,6 +149,27 @@ def test_zip_that_is_none_is_told(tmp_path: Path) -> None:
         read_images(ImagesDataset(path=str(path)))
 
 
+@pytest.mark.parametrize(
+    ("magic", "offset", "value", "sentence"),
+    [
+        (b"PK\x01\x02", 6, 200, "it is no zip"),  # the version that it takes to read a member
+        (b"PK\x05\x06", 19, 127, "cannot be unzipped|it is no zip"),  # where the list of members begins
+    ],
+    ids=["version", "offset"],
+)
+def test_zip_with_a_damaged_list_is_told(
+    tmp_path: Path, magic: bytes, offset: int, value: int, sentence: str
+) -> None:
+    dataset = zip_of(tmp_path / "pets.zip", FILES)
+    path = Path(dataset.path)
+    data = bytearray(path.read_bytes())
+    data[data.index(magic) + offset] = value
+    path.write_bytes(data)
+
+    with pytest.raises(DatasetBroken, match=sentence):
+        read_images(dataset)
+
+
 @pytest.mark.parametrize("name", ["nowhere", "empty"])
 def test_place_without_pictures_is_told_with_the_layout(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
