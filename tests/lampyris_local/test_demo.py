@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -112,3 +113,14 @@ def test_ending_leaves_neither_process_nor_temporary_file(demo: Demo) -> None:
     assert not alive
     assert not sample.parent.exists()
     assert demo.process.returncode == 130
+
+
+def test_port_that_is_taken_is_told_before_anything_is_built() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+
+        done = subprocess.run([PROGRAM, "demo", "--port", port], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert f"Port {port} is taken" in done.stderr
+    assert "training" not in done.stderr

@@ -13,6 +13,7 @@ import typer
 from lampyris.errors import LampyrisError
 from lampyris_local.assets import asset
 from lampyris_local.cloud.intrinsics import TemplateError
+from lampyris_local.cloud.listening import listen
 from lampyris_local.cloud.local_cloud import LocalCloud
 from lampyris_local.cloud.reports import LogLine
 
@@ -33,7 +34,29 @@ class PortTaken(LampyrisError):
     port: int
 
     def __str__(self) -> str:
-        return f"Port {self.port} is taken; give another with --port, or --port 0 for any that is free."
+        return (
+            f"Port {self.port} is taken, or kept for the system; give another with --port, or --port 0 for "
+            "any that is free."
+        )
+
+
+def check_port(port: int) -> None:
+    """Say that a port is not to be had before the work that would be lost by it.
+
+    Raises: PortTaken.
+    """
+    with _port_taken_told(port):
+        listen(port).close()
+
+
+@contextmanager
+def _port_taken_told(port: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        raise PortTaken(port=port) from None
 
 
 def start_local_cloud(
@@ -54,13 +77,10 @@ def start_local_cloud(
         raise InvalidTemplate(template=template, reason="there is no such file.")
     cloud = LocalCloud(template, parameters=parameters, port=port, idle_s=idle_s, on_line=on_line)
     try:
-        return parts.enter_context(cloud)
+        with _port_taken_told(port):
+            return parts.enter_context(cloud)
     except TemplateError as error:
         raise InvalidTemplate(template=template, reason=str(error)) from None
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        raise PortTaken(port=port) from None
 
 
 @contextmanager

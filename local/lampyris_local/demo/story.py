@@ -17,7 +17,7 @@ from lampyris_build.stages import Stages
 from lampyris_local.assets import asset
 from lampyris_local.cli.log import follow
 from lampyris_local.cli.output import answers, percent, print_json, program, remarks, stages
-from lampyris_local.cli.running import start_local_cloud, stops_on_sigterm
+from lampyris_local.cli.running import check_port, start_local_cloud, stops_on_sigterm
 from lampyris_local.client import Client
 from lampyris_local.cloud.local_cloud import LocalCloud
 from lampyris_local.cloud.reports import LogLine
@@ -35,6 +35,7 @@ _REQUESTS = 200
 
 def run(*, data: Path | None, out: Path | None, keep: bool, port: int, as_json: bool) -> None:
     """Run the demo. The bundle goes to `out`; all else goes to a temporary folder that is gone afterwards."""
+    check_port(port)
     with stops_on_sigterm(), ExitStack() as parts:
         folder = Path(parts.enter_context(TemporaryDirectory(prefix="lampyris-demo-")))
         log: SimpleQueue[LogLine] = SimpleQueue()
