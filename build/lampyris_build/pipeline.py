@@ -75,11 +75,7 @@ def build(recipe: Recipe, out: Path, *, console: Console, fresh: bool = False) -
             )
             if fresh:
                 kept.remove()
-            try:
-                classifier = training.train(recipe, dataset, checkpoint=kept, stage=stage)
-            except KeyboardInterrupt:
-                stage.note(f"Stopped. The same build goes on from {kept.path}.")
-                raise
+            classifier = training.train(recipe, dataset, checkpoint=kept, stage=stage)
         with TemporaryDirectory() as work:
             fp32, int8 = Path(work) / "fp32.onnx", Path(work) / "int8.onnx"
             models = {"fp32": fp32}

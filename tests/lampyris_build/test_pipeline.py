@@ -144,30 +144,28 @@ def test_folder_of_somebody_else_is_not_overwritten(recipe: Recipe, tmp_path: Pa
         built(recipe, tmp_path)
 
 
-def test_build_stopped_by_ctrl_c_says_how_to_go_on_and_does(recipe: Recipe, tmp_path: Path) -> None:
+def test_build_stopped_by_ctrl_c_goes_on_to_the_same_model(recipe: Recipe, tmp_path: Path) -> None:
     training = msgspec.structs.replace(recipe.training, epochs=300, batch_size=400)
     recipe = msgspec.structs.replace(recipe, model=MlpModel(hidden=(4,)), training=training)
     path = tmp_path / "long.toml"
     path.write_text(recipe.to_toml())
     process = subprocess.Popen(
         [sys.executable, "-c", ENDLESS, str(path), str(tmp_path / "out")],
-        stdout=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     deadline = monotonic() + 60
     while not (tmp_path / "out.checkpoint").exists() and monotonic() < deadline:
         sleep(0.01)
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
+    process.wait(timeout=60)
     shutil.copy(tmp_path / "out.checkpoint", tmp_path / "fresh.checkpoint")
     printed, printed_fresh = StringIO(), StringIO()
 
     resumed = built(recipe, tmp_path / "out", printed)
     fresh = built(recipe, tmp_path / "fresh", printed_fresh, fresh=True)
 
-    assert f"goes on from {tmp_path / 'out.checkpoint'}" in said
     assert "from the checkpoint" in printed.getvalue()
     assert "from the checkpoint" not in printed_fresh.getvalue()
     assert resumed.bundle.files == fresh.bundle.files

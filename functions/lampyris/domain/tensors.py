@@ -1,6 +1,8 @@
 """Tensors as JSON carries them (Open Inference Protocol), and the checks before a model sees them."""
 
+from array import array
 from collections.abc import Mapping
+from itertools import chain
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -40,7 +42,17 @@ _LARGEST: dict[Datatype, float] = {
 # numpy iterates over no more dimensions; no model's tensor comes near either.
 _MAX_RANK = 32
 _MAX_DIMENSION = 2**31 - 1
-_CAME = {"b": "booleans", "i": "integers", "u": "integers", "f": "numbers", "U": "strings"}
+# By numpy's kind: the JSON values that fit, what they are called, and the buffer that holds any of them.
+_TYPES: dict[str, tuple[type, ...]] = {
+    "b": (bool,),
+    "u": (int,),
+    "i": (int,),
+    "f": (int, float),
+    "O": (str,),
+}
+_WANTED = {"b": "booleans", "u": "integers", "i": "integers", "f": "numbers", "O": "strings"}
+_TYPECODES = {"u": "Q", "i": "q", "f": "d"}
+_CAME = {bool: "booleans", int: "integers", float: "numbers", str: "strings", type(None): "null"}
 
 
 class Tensor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -85,67 +97,72 @@ def array_of(tensor: Tensor) -> Array:
 def values_of(name: str, datatype: Datatype, data: list[Any]) -> Array:
     """Turn JSON values, flat or nested, into an array of `datatype`, shaped as they are nested.
 
+    Memory stays in proportion to the number of values, whatever they are.
     Raises: InvalidTensor if a value does not fit the datatype, or if rows differ in length.
     """
+    flat, shape = _flat(name, data)
     dtype = NUMPY_OF[datatype]
-    if datatype == "BYTES":
-        return _strings(name, data)
-    if datatype == "UINT8":
-        try:
-            return np.frombuffer(bytearray(data), np.uint8)  # pixels: eight times faster than np.array
-        except (TypeError, ValueError):
-            pass  # nested, or not all of them bytes
+    if not flat:
+        return np.empty(shape, dtype)
+    if datatype in {"BYTES", "BOOL"}:
+        wanted = _TYPES[dtype.kind]
+        if not all(type(value) in wanted for value in flat):
+            raise _misfit(name, datatype, flat)
+        return np.array(flat, dtype).reshape(shape)
+    if type(flat[0]) is bool:
+        raise _misfit(name, datatype, flat)
     try:
-        values = np.array(data)
-    except (ValueError, OverflowError, RecursionError):
-        raise InvalidTensor(
-            tensor=name, reason="data is nested unevenly: all rows must be of one length."
-        ) from None
-    if values.size == 0:
-        return values.astype(dtype)
-    fits = {"b": "b", "i": "iu", "u": "iu", "f": "fiu"}[dtype.kind]
-    if dtype == np.uint64 and values.dtype.kind in "fO":  # numpy reads integers beyond 63 bits as floats
-        values = _integers(values, data)
-    if values.dtype.kind not in fits:
-        came = _CAME.get(values.dtype.kind, "null, objects or integers beyond 64 bits")
-        wanted = _CAME[dtype.kind]
-        raise InvalidTensor(tensor=name, reason=f"data holds {came}; datatype {datatype} wants {wanted}.")
-    if dtype.kind == "f":
-        return _floats(name, datatype, values)
-    cast = values.astype(dtype, copy=False)
-    if dtype.kind != "b" and not (cast == values).all():
-        limits = np.iinfo(dtype)
-        raise InvalidTensor(
-            tensor=name,
-            reason=f"data goes from {values.min()} to {values.max()}; "
-            f"{datatype} holds {limits.min} to {limits.max}.",
-        )
-    return cast
-
-
-def _floats(name: str, datatype: Datatype, values: Array) -> Array:
+        # Neither takes a string for a number, and both are faster than np.array.
+        buffer = bytearray(flat) if datatype == "UINT8" else array(_TYPECODES[dtype.kind], flat)
+    except TypeError:
+        raise _misfit(name, datatype, flat) from None
+    except (OverflowError, ValueError):
+        raise _out_of_range(name, datatype) from None
+    values = np.frombuffer(buffer, np.uint8 if datatype == "UINT8" else _TYPECODES[dtype.kind])
     largest = _LARGEST.get(datatype)
     if largest is not None and (values.max() > largest or values.min() < -largest):
-        raise InvalidTensor(tensor=name, reason=f"data holds a number too large for {datatype}.")
-    return values.astype(NUMPY_OF[datatype], copy=False)
+        raise _out_of_range(name, datatype)
+    cast = values.astype(dtype, copy=False)
+    if dtype.kind in "iu" and cast is not values and not (cast == values).all():
+        raise _out_of_range(name, datatype)
+    return cast.reshape(shape)
 
 
-def _integers(values: Array, data: list[Any]) -> Array:
-    """Read JSON values again as exact integers; `values` stands where they are not all such, or too large."""
-    exact = np.array(data, dtype=np.object_)
-    found: list[Any] = exact.ravel().tolist()
-    if all(type(value) is int and 0 <= value < 2**64 for value in found):
-        return exact.astype(np.uint64)
-    return values
+def _flat(name: str, data: list[Any]) -> tuple[list[Any], tuple[int, ...]]:
+    """Take nested rows apart; a list further in, where the first value is none, is left for who converts."""
+    shape = [len(data)]
+    while data and type(data[0]) is list:
+        width = len(data[0])
+        if len(shape) == _MAX_RANK or any(type(row) is not list or len(row) != width for row in data):
+            raise _uneven(name)
+        shape.append(width)
+        data = list(chain.from_iterable(data))
+    return data, tuple(shape)
 
 
-def _strings(name: str, data: list[Any]) -> Array:
-    values = np.array(data, dtype=np.object_)
-    if not all(isinstance(value, str) for value in values.ravel().tolist()):
-        raise InvalidTensor(
-            tensor=name, reason="data holds something else than strings; datatype BYTES wants strings."
-        )
-    return values
+def _uneven(name: str) -> InvalidTensor:
+    return InvalidTensor(
+        tensor=name,
+        reason=f"data is nested unevenly: all rows must be of one length, {_MAX_RANK} deep at most.",
+    )
+
+
+def _misfit(name: str, datatype: Datatype, flat: list[Any]) -> InvalidTensor:
+    kind = NUMPY_OF[datatype].kind
+    value = next((value for value in flat if type(value) not in _TYPES[kind]), flat[0])
+    if type(value) is list:
+        return _uneven(name)
+    came = _CAME.get(type(value), "objects")
+    return InvalidTensor(tensor=name, reason=f"data holds {came}; datatype {datatype} wants {_WANTED[kind]}.")
+
+
+def _out_of_range(name: str, datatype: Datatype) -> InvalidTensor:
+    if datatype.startswith("FP"):
+        return InvalidTensor(tensor=name, reason=f"data holds a number too large for {datatype}.")
+    limits = np.iinfo(NUMPY_OF[datatype])
+    return InvalidTensor(
+        tensor=name, reason=f"data goes beyond {datatype}, which holds {limits.min} to {limits.max}."
+    )
 
 
 def tensor_of(spec: TensorSpec, values: Array) -> Tensor:

@@ -25,7 +25,13 @@ BUNDLES = Path("bundles")
 def run(recipe: Path, *, data: Path | None, out: Path | None, fresh: bool, as_json: bool) -> None:
     read = load_recipe(recipe, data=None if data is None else str(data))
     with stops_on_sigterm():
-        result = build(read, out or BUNDLES / read.name, console=stages(), fresh=fresh)
+        try:
+            result = build(read, out or BUNDLES / read.name, console=stages(), fresh=fresh)
+        except KeyboardInterrupt:
+            remarks().print(
+                "Stopped. The same command goes on from the last checkpoint, or with --fresh anew."
+            )
+            raise
     if as_json:
         print_json(
             {

@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from typing import Any
 
 import msgspec
@@ -74,14 +75,18 @@ def nested(depth: int) -> Any:
         (tensor([True, False]), "data holds booleans; datatype FP32 wants numbers"),
         (tensor([1.5, 2.5], datatype="INT64"), "data holds numbers; datatype INT64 wants integers"),
         (tensor([1, 0], datatype="BOOL"), "datatype BOOL wants booleans"),
-        (tensor([0, 256], datatype="UINT8"), "data goes from 0 to 256; UINT8 holds 0 to 255"),
-        (tensor([-1, 0], datatype="UINT64"), "UINT64 holds 0"),
-        (tensor([0, 2**70], datatype="INT64"), "integers beyond 64 bits"),
+        (tensor([0, 256], datatype="UINT8"), "data goes beyond UINT8, which holds 0 to 255"),
+        (tensor([-1, 0], datatype="UINT64"), "beyond UINT64, which holds 0"),
+        (tensor([0, 2**70], datatype="INT64"), "beyond INT64"),
         (tensor([1e39, 0.0]), "too large for FP32"),
         (tensor([65536.0, 0.0], datatype="FP16"), "too large for FP16"),
         (tensor([1, 2], datatype="BYTES"), "datatype BYTES wants strings"),
-        (tensor([nested(40)], datatype="BYTES", shape=(1,)), "nested as [1, 1"),
-        (tensor([nested(80)], datatype="BYTES", shape=(1,)), "datatype BYTES wants strings"),
+        (tensor([nested(20)], datatype="BYTES", shape=(1,)), "nested as [1, 1"),
+        (tensor([nested(40)], datatype="BYTES", shape=(1,)), "32 deep at most"),
+        (tensor([1.0, [2.0]]), "nested unevenly"),
+        (tensor([1, {"a": 1}]), "data holds objects"),
+        (tensor([10**400, 0]), "too large for FP32"),
+        (tensor([True, False], datatype="UINT8"), "data holds booleans; datatype UINT8 wants integers"),
         (tensor([1], shape=(1,) * 65), "shape may have 32 dimensions"),
         (tensor([1], shape=(10**18,) * 300), "shape may have 32 dimensions"),
         (tensor([], shape=(0, 10**30)), "each of 2,147,483,647 at most"),
@@ -94,6 +99,18 @@ def test_data_that_do_not_fit_are_refused_with_what_would(wire: Tensor, says: st
 
     assert says in str(refusal.value)
     assert "'x'" in str(refusal.value)
+
+
+def test_one_long_string_among_numbers_takes_no_memory_by_the_number() -> None:
+    wire = tensor([*range(10_000), "x" * 100_000], shape=(10_001,))  # np.array alone would ask for 4 GB
+    tracemalloc.start()
+
+    with pytest.raises(InvalidTensor, match="data holds strings"):
+        array_of(wire)
+
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 1_000_000
 
 
 @given(

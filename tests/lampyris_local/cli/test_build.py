@@ -1,5 +1,9 @@
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
+from time import monotonic, sleep
 
 from typer.testing import CliRunner
 
@@ -30,6 +34,22 @@ def test_bundle_and_figures_are_the_answer(tmp_path: Path) -> None:
     assert (built["model"], built["bundle"]) == ("flowers", str(out))
     assert set(built["metrics"]) == {"fp32", "int8"}
     assert (out / "bundle.json").is_file()
+
+
+def test_being_stopped_says_how_to_go_on(tmp_path: Path) -> None:
+    recipe, out = tmp_path / "flowers.toml", tmp_path / "bundle"
+    recipe.write_text(RECIPE.replace("epochs = 2", "epochs = 100000"))
+    command = [str(Path(sys.executable).with_name("lampyris")), "build", str(recipe), "--out", str(out)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = monotonic() + 60
+    while not out.with_name("bundle.checkpoint").exists() and monotonic() < deadline:
+        sleep(0.05)
+
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "The same command goes on from the last checkpoint" in said
 
 
 def test_mistake_in_a_recipe_names_the_nearest_key(tmp_path: Path) -> None:
