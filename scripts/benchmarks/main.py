@@ -10,14 +10,18 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
 
 import msgspec
+from obstore.store import LocalStore
 from rich.console import Console
 from rich.table import Table
-from subjects import Subject, environment, make_subjects, store_process
+from subjects import BUCKET, Subject, environment, make_subjects, store_process
+
+from lampyris.adapters.object_store import ObjectStore
 
 HERE = Path(__file__).parent
 COLD_AIM, WARM_AIM = 1.25, 1.5
@@ -47,8 +51,11 @@ def main() -> None:
     asked = parser.parse_args()
     console = Console(stderr=True)
     cores = sorted(os.sched_getaffinity(0))
-    with tempfile.TemporaryDirectory(prefix="lampyris-bench-") as folder, store_process() as endpoint:
-        subjects = make_subjects(endpoint, Path(folder), console)
+    with tempfile.TemporaryDirectory(prefix="lampyris-bench-") as folder, ExitStack() as stack:
+        buckets = Path(folder, "buckets")
+        store = ObjectStore(LocalStore(buckets / BUCKET, mkdir=True))
+        subjects = make_subjects(store, Path(folder), console)
+        endpoint = stack.enter_context(store_process(buckets))
         if asked.cores:
             cores = cores[: asked.cores]
             os.sched_setaffinity(0, cores)

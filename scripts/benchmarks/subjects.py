@@ -1,4 +1,4 @@
-"""The models that are measured, published by the real publish function's code into a store of their own."""
+"""The models that are measured, published by the publish function's own code."""
 
 import json
 import os
@@ -12,13 +12,12 @@ from functools import partial
 from pathlib import Path
 from socket import create_connection, socket
 
-import httpx
 import msgspec
 import numpy as np
 import resnet50
 from rich.console import Console
 
-from lampyris.adapters.object_store import ObjectStore, s3_store
+from lampyris.adapters.object_store import ObjectStore
 from lampyris.domain.layout import FILES, Upload
 from lampyris.domain.manifest import Blob, Manifest
 from lampyris.domain.signature import DYNAMIC
@@ -30,11 +29,6 @@ from lampyris.serving.fetch import fetch
 
 ROOT = Path(__file__).resolve().parents[2]
 BUCKET = "benchmark"
-CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "benchmark",
-    "AWS_SECRET_ACCESS_KEY": "benchmark",
-    "AWS_REGION": "us-east-1",
-}
 _PUBLISH_MEMORY_MB = 4096
 _START_LIMIT_S = 30
 
@@ -57,20 +51,16 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def store_process() -> Iterator[str]:
-    """Run an S3 in a process of its own, as its work is nobody's cold start; yield its address."""
+def store_process(folder: Path) -> Iterator[str]:
+    """Serve a folder of buckets in a process of its own; yield its address."""
     with socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    quiet = subprocess.DEVNULL
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-p", str(port)], stdout=quiet, stderr=quiet
-    )
+    script = str(Path(__file__).with_name("store.py"))
+    server = subprocess.Popen([sys.executable, script, str(folder), str(port)])
     try:
         _await_port(port)
-        endpoint = f"http://127.0.0.1:{port}"
-        httpx.put(f"{endpoint}/{BUCKET}").raise_for_status()
-        yield endpoint
+        yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
         server.wait()
@@ -87,10 +77,8 @@ def _await_port(port: int) -> None:
     sys.exit("The store did not start.")
 
 
-def make_subjects(endpoint: str, folder: Path, console: Console) -> list[Subject]:
+def make_subjects(store: ObjectStore, folder: Path, console: Console) -> list[Subject]:
     """Build and publish the digits model and the ResNet-50-sized one."""
-    os.environ.update(CREDENTIALS)
-    store = s3_store(BUCKET, endpoint=endpoint)
     return [_digits(store, folder, console), _resnet50(store, folder, console)]
 
 
@@ -143,6 +131,9 @@ def _one_row(manifest: Manifest) -> InferRequest:
 def environment(subject: Subject, endpoint: str, *, preload: bool) -> dict[str, str]:
     """The variables that Lambda would set for the predict function, and those of a benchmark's child."""
     variables = {
+        "AWS_ACCESS_KEY_ID": "benchmark",
+        "AWS_SECRET_ACCESS_KEY": "benchmark",
+        "AWS_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769",
         "LAMPYRIS_BUCKET": BUCKET,

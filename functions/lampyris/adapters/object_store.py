@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotModifiedError, PreconditionError
-from obstore.store import MemoryStore, S3Store
+from obstore.store import LocalStore, MemoryStore, S3Store
 
 from lampyris.domain.store import Entry, Stored
 from lampyris.errors import ObjectChanged, ObjectExists, ObjectNotFound, StoreUnavailable
@@ -27,7 +27,7 @@ _MAX_RETRIES = 4
 class ObjectStore:
     """A Store on any bucket that obstore can reach."""
 
-    def __init__(self, bucket: MemoryStore | S3Store) -> None:
+    def __init__(self, bucket: LocalStore | MemoryStore | S3Store) -> None:
         self._bucket = bucket
 
     def get(self, key: str) -> Stored:
