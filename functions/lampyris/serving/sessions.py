@@ -29,7 +29,7 @@ class LoadTimes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
-    """A session, and how long ago it was not there."""
+    """A session, what it cost to make, and the size of its artifact."""
 
     session: "InferenceSession"
     times: LoadTimes
