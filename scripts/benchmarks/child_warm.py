@@ -49,7 +49,7 @@ output = session.get_outputs()[0].name
 def bare() -> str:
     """Decode, run, encode, and nothing else."""
     (tensor,) = decode(body).inputs
-    values = np.array(tensor.data, np.uint8).reshape(tensor.shape)
+    values = np.frombuffer(bytearray(tensor.data), np.uint8).reshape(tensor.shape)  # the fastest way there is
     (answer,) = session.run([output], {tensor.name: values})
     tensors = [{"name": output, "shape": answer.shape, "datatype": "FP32", "data": answer.ravel().tolist()}]
     return msgspec.json.encode({"model_name": "bare", "outputs": tensors}).decode()
