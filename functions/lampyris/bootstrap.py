@@ -9,6 +9,7 @@ from lampyris.adapters.object_store import ObjectStore, s3_store
 from lampyris.domain.names import LIVE, check_alias_name, check_model_name
 from lampyris.domain.store import Store
 from lampyris.errors import LampyrisError
+from lampyris.serving.infer import Inference
 from lampyris.serving.preload import Preload
 from lampyris.serving.resolver import Resolver
 from lampyris.serving.sessions import Sessions
@@ -76,7 +77,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
 
     store: Store
     resolver: Resolver
-    sessions: Sessions
+    inference: Inference
     preload: Preload
     clock: Callable[[], float]
 
@@ -93,7 +94,7 @@ def wire_serving(settings: Settings, store: Store, *, clock: Callable[[], float]
     return Serving(
         store=store,
         resolver=resolver,
-        sessions=sessions,
+        inference=Inference(sessions, clock=clock),
         preload=Preload(settings.preload, resolver, sessions, clock=clock),
         clock=clock,
     )

@@ -5,8 +5,8 @@ The classes are written out, as dataclasses would cost a cold start half a milli
 
     LampyrisError
     ├── InvalidRequest           the caller must change the request
-    │   ├── MalformedRequest, RouteNotFound, MethodNotAllowed, UnsupportedMediaType
-    │   ├── ImageTooLarge, ResponseTooLarge
+    │   ├── MalformedRequest, RouteNotFound, MethodNotAllowed, UnsupportedMediaType, UnsupportedEncoding
+    │   ├── BodyTooLarge, ImageTooLarge, ResponseTooLarge
     │   ├── InvalidTensor, InvalidImage
     │   └── InvalidName
     ├── NotFound                 what was named does not exist
@@ -16,7 +16,7 @@ The classes are written out, as dataclasses would cost a cold start half a milli
     ├── UploadRefused            an upload is not admitted, and never will be as it is
     │   └── NotOnnx, ExternalData, UnsupportedModel, UploadTooLarge, CorruptBundle, ProbeDisagrees, UploadGone
     └── Unavailable              try again later
-        └── StoreUnavailable, ArtifactDamaged, InferenceFailed
+        └── StoreUnavailable, ArtifactDamaged, InferenceFailed, OutOfMemory
 """
 
 from typing import ClassVar
@@ -75,6 +75,23 @@ class UnsupportedMediaType(InvalidRequest):
         super().__init__(f"The body came with {came}; send one of {', '.join(supported)}.")
         self.media_type = media_type
         self.supported = supported
+
+
+class UnsupportedEncoding(InvalidRequest):
+    code = "unsupported-encoding"
+
+    def __init__(self, *, encoding: str, supported: tuple[str, ...]) -> None:
+        super().__init__(f"The body came with Content-Encoding {encoding!r}; use {' or '.join(supported)}.")
+        self.encoding = encoding
+        self.supported = supported
+
+
+class BodyTooLarge(InvalidRequest):
+    code = "body-too-large"
+
+    def __init__(self, *, limit_bytes: int) -> None:
+        super().__init__(f"The body unfolds to more than the {limit_bytes:,} bytes that are taken.")
+        self.limit_bytes = limit_bytes
 
 
 class ImageTooLarge(InvalidRequest):
@@ -283,3 +300,14 @@ class InferenceFailed(Unavailable):
         super().__init__(f"Model {model!r} failed: {cause}")
         self.model = model
         self.cause = cause
+
+
+class OutOfMemory(Unavailable):
+    """The function has less memory than the model wants for these inputs."""
+
+    code = "out-of-memory"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The model wants more memory for these inputs than the function has. Send fewer rows."
+        )

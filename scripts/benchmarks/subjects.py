@@ -22,7 +22,7 @@ from lampyris.domain.layout import FILES, Upload
 from lampyris.domain.manifest import Blob, Manifest
 from lampyris.domain.signature import DYNAMIC
 from lampyris.domain.tensors import NUMPY_OF, tensor_of
-from lampyris.http.open_inference import InferRequest
+from lampyris.http.open_inference.messages import InferRequest
 from lampyris.publishing.admission import admit
 from lampyris.publishing.confinement import Limits, run_trial
 from lampyris.serving.fetch import fetch

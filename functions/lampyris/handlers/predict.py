@@ -39,4 +39,4 @@ _function = PredictFunction(_serving, _telemetry, init_ms=(perf_counter() - _sta
 
 def handler(event: Event, context: LambdaContext) -> Response:
     """Answer one request."""
-    return _function.handle(event, context.aws_request_id)
+    return _function.handle(event, context)

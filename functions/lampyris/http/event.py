@@ -6,9 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from lampyris.errors import MalformedRequest
-
-JSON = "application/json"
+from lampyris.errors import MalformedRequest, MethodNotAllowed
 
 Event = Mapping[str, Any]
 Response = dict[str, Any]
@@ -19,14 +17,23 @@ class LambdaContext(Protocol):
 
     aws_request_id: str
 
+    def get_remaining_time_in_millis(self) -> int:
+        """Return how long the invocation may still take."""
+        ...
+
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """A request without its transport."""
+    """A request without its transport. Names of headers are in lower case.
+
+    `deadline_s` is when the caller must have an answer, on the clock of `Serving`.
+    """
 
     method: str
     path: str
-    headers: Mapping[str, str]
-    body: str | bytes
+    headers: Mapping[str, str] = {}
+    query: Mapping[str, str] = {}
+    body: str | bytes = ""
+    deadline_s: float = float("inf")
 
     @property
     def segments(self) -> list[str]:
@@ -37,10 +44,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return self.header("content-type").partition(";")[0].strip().lower()
 
     def header(self, name: str) -> str:
-        """Return a header by its lower-case name, or "". API Gateway lowers the names; sam local does not."""
-        if name in self.headers:
-            return self.headers[name]
-        return next((value for key, value in self.headers.items() if key.lower() == name), "")
+        """Return a header by its lower-case name, or ""."""
+        return self.headers.get(name, "")
+
+    def expect(self, *methods: str) -> None:
+        """Raises: MethodNotAllowed unless the request came by one of `methods`."""
+        if self.method not in methods:
+            raise MethodNotAllowed(method=self.method, allowed=methods)
 
     @property
     def content(self) -> bytes:
@@ -48,7 +58,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return self.body.encode() if isinstance(self.body, str) else self.body
 
     @classmethod
-    def from_event(cls, event: Event) -> "Request":
+    def from_event(cls, event: Event, deadline_s: float) -> "Request":
         """Read an event of payload format 2.0.
 
         Raises: MalformedRequest if the body says that it is base64 and is not.
@@ -62,16 +72,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             method=event["requestContext"]["http"]["method"],
             path=event["rawPath"],
-            headers=event.get("headers") or {},
+            # API Gateway lowers the names; sam local does not.
+            headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+            query=event.get("queryStringParameters") or {},
             body=body,
+            deadline_s=deadline_s,
         )
-
-
-def json_response(document: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer with a document; numbers that JSON cannot carry (NaN, infinity) become null."""
-    return {
-        "statusCode": status,
-        "headers": {"content-type": JSON, **(headers or {})},
-        "body": msgspec.json.encode(document).decode(),
-        "isBase64Encoded": False,
-    }

@@ -1,18 +1,19 @@
 """One invocation of the predict function: an event in, a response out, a line in the log."""
 
-from typing import Any
-
 from lampyris.adapters.telemetry import RequestRecord, Telemetry
 from lampyris.bootstrap import Serving
-from lampyris.errors import LampyrisError, ResponseTooLarge
-from lampyris.http.event import Event, Request, Response, json_response
-from lampyris.http.problems import problem_response
-from lampyris.http.routes import Answer, answer
+from lampyris.errors import LampyrisError, OutOfMemory
+from lampyris.http.event import Event, LambdaContext, Request, Response
+from lampyris.http.problems import problem_reply
+from lampyris.http.reply import Answer, Reply
+from lampyris.http.response import response_of
+from lampyris.http.routes import answer
 from lampyris.http.server_timing import server_timing
 
-# Lambda takes 6 MB of response, in which every quote of the body is escaped; the rest is for headers.
-RESPONSE_LIMIT_BYTES = 6 * 2**20 - 2**14
+# What is left of an invocation's time once a run was stopped: enough to say so.
+_ANSWER_S = 0.5
 _SERVER_ERROR = 500
+_NOTHING = Answer(reply=Reply(body=""))
 
 
 class PredictFunction:
@@ -23,27 +24,33 @@ class PredictFunction:
         self._telemetry = telemetry
         self._init_ms: float | None = init_ms
 
-    def handle(self, event: Event, request_id: str) -> Response:
+    def handle(self, event: Event, context: LambdaContext) -> Response:
         """Answer an event of payload format 2.0; whatever goes wrong becomes a problem."""
-        started_s = self._serving.clock()
-        found, error = Answer(document=None), None
+        clock = self._serving.clock
+        started_s = clock()
+        deadline_s = started_s + context.get_remaining_time_in_millis() / 1000 - _ANSWER_S
+        found, error = _NOTHING, None
         try:
-            found = answer(Request.from_event(event), self._serving)
-            response = json_response(found.document)
-            _check_size(response)
+            request = Request.from_event(event, deadline_s)
+            if "content-encoding" in request.headers:
+                from lampyris.http.content_encoding import decompressed  # noqa: PLC0415 - few requests are
+
+                request = decompressed(request)
+            found = answer(request, self._serving)
+            response = response_of(found.reply, request)
         except Exception as raised:  # noqa: BLE001 - no trace and no path may reach a caller
-            error = raised
-            response = problem_response(raised, request_id)
-        total_ms = (self._serving.clock() - started_s) * 1000
+            error = OutOfMemory() if isinstance(raised, MemoryError) else raised
+            response = response_of(problem_reply(error, context.aws_request_id))
+        total_ms = (clock() - started_s) * 1000
         response["headers"]["server-timing"] = server_timing(
             prediction=found.prediction, init_ms=self._init_ms, total_ms=total_ms
         )
         self._init_ms = None
         if error is not None and response["statusCode"] >= _SERVER_ERROR:
-            self._telemetry.error(error, request_id)
+            self._telemetry.error(error, context.aws_request_id)
         self._telemetry.request(
             RequestRecord(
-                request_id=request_id,
+                request_id=context.aws_request_id,
                 route=event.get("routeKey", ""),
                 status=response["statusCode"],
                 code=_code(error),
@@ -52,14 +59,6 @@ class PredictFunction:
             )
         )
         return response
-
-
-def _check_size(response: dict[str, Any]) -> None:
-    body = response["body"]
-    if len(body) * 4 > RESPONSE_LIMIT_BYTES:  # no character takes more than four bytes
-        size_bytes = len(body.encode()) + body.count('"') + body.count("\\")
-        if size_bytes > RESPONSE_LIMIT_BYTES:
-            raise ResponseTooLarge(size_bytes=size_bytes, limit_bytes=RESPONSE_LIMIT_BYTES)
 
 
 def _code(error: Exception | None) -> str | None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from lampyris import errors
-from lampyris.http.event import Response, json_response
+from lampyris.http.reply import Reply, json_reply
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:lampyris:problem:"
@@ -31,6 +31,8 @@ PROBLEMS: dict[type[errors.LampyrisError], tuple[int, str | None]] = {
     errors.RouteNotFound: (404, None),
     errors.MethodNotAllowed: (405, None),
     errors.UnsupportedMediaType: (415, None),
+    errors.UnsupportedEncoding: (415, None),
+    errors.BodyTooLarge: (413, None),
     errors.ImageTooLarge: (413, None),
     errors.ResponseTooLarge: (413, None),
     errors.InvalidTensor: (422, None),
@@ -47,12 +49,13 @@ PROBLEMS: dict[type[errors.LampyrisError], tuple[int, str | None]] = {
         503,
         "The model's bytes failed their check. Try again.",
     ),
+    errors.OutOfMemory: (503, None),
     errors.InferenceFailed: (500, "The model failed on these inputs."),
 }
 
 
-def problem_response(error: Exception, request_id: str) -> Response:
-    """Turn an error into a response; one that is not in the table says nothing but the request's id."""
+def problem_reply(error: Exception, request_id: str) -> Reply:
+    """Turn an error into a reply; one that is not in the table says nothing but the request's id."""
     row = PROBLEMS.get(type(error)) if isinstance(error, errors.LampyrisError) else None
     if row is None or not isinstance(error, errors.LampyrisError):
         status, code = _INTERNAL, "internal-error"
@@ -68,9 +71,9 @@ def problem_response(error: Exception, request_id: str) -> Response:
         "code": code,
         "request_id": request_id,
     }
-    headers = {"content-type": MEDIA_TYPE}
+    headers = {}
     if isinstance(error, errors.MethodNotAllowed):
         headers["allow"] = ", ".join(error.allowed)
     if status == _UNAVAILABLE:
         headers["retry-after"] = str(RETRY_AFTER_S)
-    return json_response(problem, status=status, headers=headers)
+    return json_reply(problem, status=status, media_type=MEDIA_TYPE, headers=headers)

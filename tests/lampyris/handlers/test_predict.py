@@ -70,14 +70,16 @@ def endpoint() -> Iterator[str]:
 PREDICT = """
 import json
 from lampyris.handlers.predict import handler
-class Context: aws_request_id = "req-1"
+class Context:
+    aws_request_id = "req-1"
+    def get_remaining_time_in_millis(self): return 29_000
 event = {
     "rawPath": "/v2/models/glow/infer", "headers": {}, "requestContext": {"http": {"method": "POST"}},
     "body": json.dumps(
         {"inputs": [{"name": "features", "shape": [1, 8], "datatype": "FP32", "data": [1] * 8}]}
     ),
 }
-print(json.dumps(handler(event, Context)))
+print(json.dumps(handler(event, Context())))
 """
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, time
@@ -11,50 +11,89 @@ from typing import Any
 import pytest
 
 from lampyris.adapters.telemetry import Telemetry
-from lampyris.bootstrap import read_settings, wire_serving
+from lampyris.bootstrap import Serving, read_settings, wire_serving
 from lampyris.domain.store import Store
 from lampyris.http.predict_function import PredictFunction
 
-REQUEST_ID = "req-1"
+
+class Context:
+    """An invocation with all the time that the template gives it."""
+
+    aws_request_id = "req-1"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 29_000
 
 
 @dataclass(frozen=True)
 class Answer:
+    """A response as a caller sees it; `body` is still compressed where it was sent so."""
+
     status: int
     headers: dict[str, str]
-    document: Any
+    body: bytes
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.body, parse_constant=_refuse)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
 
 
 Call = Callable[..., Answer]
 
 
-def event(method: str, path: str, body: str | bytes, content_type: str) -> dict[str, Any]:
-    binary = isinstance(body, bytes)
+def event(
+    method: str, path: str, body: str | bytes, headers: Mapping[str, str], query: Mapping[str, str]
+) -> dict[str, Any]:
     return {
         "version": "2.0",
         "routeKey": "$default",
         "rawPath": path,
-        "headers": {"content-type": content_type},
+        "headers": dict(headers),
+        "queryStringParameters": dict(query),
         "requestContext": {"http": {"method": method, "path": path}},
         "body": base64.b64encode(body).decode() if isinstance(body, bytes) else body,
-        "isBase64Encoded": binary,
+        "isBase64Encoded": isinstance(body, bytes),
     }
 
 
 @pytest.fixture
-def function(store: Store, tmp_path: Path) -> PredictFunction:
+def serving(store: Store, tmp_path: Path) -> Serving:
     settings = read_settings({"LAMPYRIS_BUCKET": "unused", "TMPDIR": str(tmp_path / "scratch")})
-    serving = wire_serving(settings, store, clock=perf_counter)
+    return wire_serving(settings, store, clock=perf_counter)
+
+
+@pytest.fixture
+def function(serving: Serving) -> PredictFunction:
     return PredictFunction(serving, Telemetry("predict", now_s=time), init_ms=12.5)
 
 
 @pytest.fixture
-def call(function: PredictFunction) -> Call:
+def context() -> Context:
+    return Context()
+
+
+@pytest.fixture
+def call(function: PredictFunction, context: Context) -> Call:
+    """Call the function: a `str` or `bytes` body is sent as it is, anything else as JSON."""
+
     def call_function(
-        method: str, path: str, body: Any = "", *, content_type: str = "application/json"
+        method: str,
+        path: str,
+        body: Any = "",
+        *,
+        content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
     ) -> Answer:
         sent = body if isinstance(body, str | bytes) else json.dumps(body)
-        response = function.handle(event(method, path, sent, content_type), REQUEST_ID)
-        return Answer(response["statusCode"], response["headers"], json.loads(response["body"]))
+        all_headers = {"content-type": content_type, **(headers or {})}
+        response = function.handle(event(method, path, sent, all_headers, query or {}), context)
+        text = response["body"]
+        received = base64.b64decode(text) if response["isBase64Encoded"] else text.encode()
+        return Answer(response["statusCode"], response["headers"], received)
 
     return call_function

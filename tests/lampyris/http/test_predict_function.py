@@ -12,7 +12,7 @@ from PIL import Image
 from lampyris.domain.layout import blob_key
 from lampyris.domain.signature import Signature, TensorSpec
 from lampyris.domain.store import Store
-from lampyris.http.predict_function import RESPONSE_LIMIT_BYTES
+from lampyris.http.response import RESPONSE_LIMIT_BYTES
 
 ROWS = [[1.0] * 8, [0.0] * 8]
 
@@ -246,7 +246,7 @@ def test_a_body_that_is_not_base64_is_refused(function: Any, body: str) -> None:
         "isBase64Encoded": True,
     }
 
-    response = function.handle(event, "req-1")
+    response = function.handle(event, context)
 
     assert json.loads(response["body"])["code"] == "malformed-request"
 

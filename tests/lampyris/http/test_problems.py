@@ -3,7 +3,7 @@ import json
 import pytest
 
 from lampyris import bootstrap, errors
-from lampyris.http.problems import PROBLEMS, problem_response
+from lampyris.http.problems import PROBLEMS, problem_reply
 from lampyris.publishing import confinement
 
 # What no caller of the predict function can meet: a refused upload is told in `rejected/`, a conflict is
@@ -38,7 +38,7 @@ def test_codes_are_unique_and_fit_a_urn() -> None:
     ],
 )
 def test_what_is_for_the_log_never_reaches_a_caller(error: Exception) -> None:
-    body = problem_response(error, "req-1")["body"]
+    body = str(problem_reply(error, "req-1").body)
 
     assert not any(secret in body for secret in ("secret-bucket", "abc123", "/tmp", "/var", "live.json"))
     assert json.loads(body)["request_id"] == "req-1"

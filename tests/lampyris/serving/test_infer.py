@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -9,24 +10,25 @@ from onnx import TensorProto, helper
 
 from lampyris.domain.signature import Signature, TensorSpec
 from lampyris.errors import InferenceFailed, InvalidTensor
-from lampyris.serving.infer import infer
+from lampyris.serving.infer import Inference
 from lampyris.serving.sessions import Sessions
 
 FEATURES = np.ones((2, 8), np.float32)
 
 
 @pytest.fixture
-def sessions(watched: Any, tmp_path: Path) -> Sessions:
-    return Sessions(watched, folder=tmp_path, memory_mb=512, clock=perf_counter)
+def inference(watched: Any, tmp_path: Path) -> Inference:
+    sessions = Sessions(watched, folder=tmp_path, memory_mb=512, clock=perf_counter)
+    return Inference(sessions, clock=perf_counter)
 
 
 def test_a_prediction_says_who_made_it_and_whether_it_was_cold(
-    publish_linear: Any, sessions: Sessions
+    publish_linear: Any, inference: Inference
 ) -> None:
     manifest = publish_linear()
 
-    first = infer(manifest, {"features": FEATURES}, sessions, clock=perf_counter)
-    second = infer(manifest, {"features": FEATURES}, sessions, clock=perf_counter)
+    first = inference.run(manifest, {"features": FEATURES}, deadline_s=math.inf)
+    second = inference.run(manifest, {"features": FEATURES}, deadline_s=math.inf)
 
     assert (first.cold, second.cold) == (True, False)
     assert first.manifest.version == 1
@@ -35,17 +37,19 @@ def test_a_prediction_says_who_made_it_and_whether_it_was_cold(
 
 
 def test_nonsense_is_refused_before_a_session_exists(
-    publish_linear: Any, sessions: Sessions, watched: Any
+    publish_linear: Any, inference: Inference, watched: Any
 ) -> None:
     manifest = publish_linear()
 
     with pytest.raises(InvalidTensor):
-        infer(manifest, {"features": FEATURES[:, :3]}, sessions, clock=perf_counter)
+        inference.run(manifest, {"features": FEATURES[:, :3]}, deadline_s=math.inf)
 
     assert watched.reads == []
 
 
-def test_a_run_that_fails_inside_onnxruntime_is_the_models_failure(publish: Any, sessions: Sessions) -> None:
+def test_a_run_that_fails_inside_onnxruntime_is_the_models_failure(
+    publish: Any, inference: Inference
+) -> None:
     graph = helper.make_graph(
         [helper.make_node("Reshape", ["x", "shape"], ["y"])],
         "fragile",
@@ -69,4 +73,4 @@ def test_a_run_that_fails_inside_onnxruntime_is_the_models_failure(publish: Any,
     inputs = {"x": np.zeros(5, np.float32), "shape": np.array([2, 2])}
 
     with pytest.raises(InferenceFailed, match="'fragile' failed"):
-        infer(manifest, inputs, sessions, clock=perf_counter)
+        inference.run(manifest, inputs, deadline_s=math.inf)

@@ -1,18 +1,15 @@
-"""The Open Inference Protocol (KServe, Triton, MLServer), version 2, with JSON tensors.
-
-Source: https://github.com/kserve/open-inference-protocol, inference_rest.md.
-"""
+"""The messages of the protocol, as JSON carries them."""
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 
-from lampyris.domain.datatypes import Datatype
 from lampyris.domain.manifest import Manifest
 from lampyris.domain.signature import Signature, TensorSpec
 from lampyris.domain.tensors import Array, Tensor, array_of, tensor_of
-from lampyris.errors import InvalidTensor, MalformedRequest
+from lampyris.errors import InvalidTensor
+from lampyris.http.json_body import decode_body
 from lampyris.serving.infer import Prediction
 
 PLATFORM = "onnxruntime_onnx"
@@ -71,20 +68,7 @@ _decode = msgspec.json.Decoder(InferRequest).decode
 
 def infer_request(body: str | bytes) -> InferRequest:
     """Parse a request. Raises: MalformedRequest saying where it departs from the protocol."""
-    try:
-        return _decode(body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise malformed(error) from None
-
-
-def malformed(error: Exception) -> MalformedRequest:
-    """Say what is wrong with a JSON body."""
-    if isinstance(error, msgspec.ValidationError):
-        hint = f" Datatypes are {', '.join(get_args(Datatype))}." if "enum" in str(error) else ""
-        return MalformedRequest(reason=f"The body is not such a request: {error}.{hint}")
-    if isinstance(error, RecursionError):
-        return MalformedRequest(reason="The body is nested too deeply.")
-    return MalformedRequest(reason=f"The body is not valid JSON: {error}.")
+    return decode_body(_decode, body)
 
 
 def infer_response(prediction: Prediction, request_id: str | None) -> InferResponse:

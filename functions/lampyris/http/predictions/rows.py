@@ -8,8 +8,10 @@ from lampyris.domain.manifest import Manifest
 from lampyris.domain.signature import Signature
 from lampyris.domain.tensors import Array, Tensor, values_of
 from lampyris.errors import InvalidImage, InvalidTensor, MalformedRequest, UnsupportedMediaType
-from lampyris.http.event import JSON, Request
-from lampyris.http.open_inference import malformed, output_tensors
+from lampyris.http.event import Request
+from lampyris.http.json_body import decode_body
+from lampyris.http.open_inference.messages import output_tensors
+from lampyris.http.reply import JSON
 from lampyris.serving.infer import Prediction
 
 IMAGES = ("image/png", "image/jpeg")
@@ -67,10 +69,7 @@ def _picture(data: bytes, manifest: Manifest) -> dict[str, Array]:
 
 
 def _rows(body: str | bytes, signature: Signature) -> dict[str, Array]:
-    try:
-        inputs = _decode(body).inputs
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise malformed(error) from None
+    inputs = decode_body(_decode, body).inputs
     specs = {spec.name: spec for spec in signature.inputs}
     if isinstance(inputs, list):
         if len(specs) != 1:
