@@ -238,7 +238,7 @@ def test_an_unknown_media_type_is_refused(publish_linear: Any, call: Any) -> Non
 
 
 @pytest.mark.parametrize("body", ["%", "\u00e9"])
-def test_a_body_that_is_not_base64_is_refused(function: Any, body: str) -> None:
+def test_a_body_that_is_not_base64_is_refused(function: Any, context: Any, body: str) -> None:
     event = {
         "rawPath": "/models/glow/predict",
         "requestContext": {"http": {"method": "POST"}},
