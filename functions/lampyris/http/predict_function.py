@@ -45,7 +45,6 @@ class PredictFunction:
         response["headers"]["server-timing"] = server_timing(
             prediction=found.prediction, init_ms=self._init_ms, total_ms=total_ms
         )
-        self._init_ms = None
         if error is not None and response["statusCode"] >= _SERVER_ERROR:
             self._telemetry.error(error, context.aws_request_id)
         self._telemetry.request(
@@ -53,11 +52,15 @@ class PredictFunction:
                 request_id=context.aws_request_id,
                 route=event.get("routeKey", ""),
                 status=response["statusCode"],
-                code=_code(error),
                 duration_ms=total_ms,
+                init_ms=self._init_ms,
+                manifest=None if found.prediction is None else found.prediction.manifest,
                 prediction=found.prediction,
+                error=error,
+                code=_code(error),
             )
         )
+        self._init_ms = None
         return response
 
 
