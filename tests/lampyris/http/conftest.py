@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, time
@@ -97,3 +97,33 @@ def call(function: PredictFunction, context: Context) -> Call:
         return Answer(response["statusCode"], response["headers"], received)
 
     return call_function
+
+
+@pytest.fixture
+def address(function: PredictFunction, context: Context) -> Iterator[str]:
+    """Serve the function over HTTP, behind the local cloud's API Gateway, at this "host:port"."""
+    from lampyris_local.cloud.gateway import Gateway
+    from lampyris_local.cloud.http_server import HttpServer
+    from lampyris_local.cloud.invocation import Invocation
+    from lampyris_local.cloud.listening import listen
+    from lampyris_local.cloud.loop_thread import LoopThread
+    from lampyris_local.cloud.reports import Report
+    from lampyris_local.cloud.stack import Place, Route
+
+    report = Report(
+        request_id="", duration_ms=0, init_duration_ms=None, memory_mb=1769, max_memory_mb=0, status=None
+    )
+
+    async def invoke(name: str, payload: bytes) -> Invocation:
+        response = json.dumps(function.handle(json.loads(payload), context)).encode()
+        return Invocation(body=response, function_error=None, report=report, log=())
+
+    listener = listen(0)
+    host, port = listener.getsockname()
+    place = Place(api_url=f"http://{host}:{port}", endpoint_url="")
+    gateway = Gateway([Route(function="predict", method="ANY", path=None)], invoke, place)
+    server = HttpServer(gateway, {}, listener)
+    with LoopThread() as loop:
+        loop.run(server.start())
+        yield f"{host}:{port}"
+        loop.run(server.stop())
