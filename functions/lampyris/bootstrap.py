@@ -80,6 +80,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     inference: Inference
     preload: Preload
     clock: Callable[[], float]
+    memory_mb: int
 
 
 def _random() -> float:
@@ -97,4 +98,5 @@ def wire_serving(settings: Settings, store: Store, *, clock: Callable[[], float]
         inference=Inference(sessions, clock=clock),
         preload=Preload(settings.preload, resolver, sessions, clock=clock),
         clock=clock,
+        memory_mb=settings.memory_mb,
     )

@@ -10,7 +10,7 @@ The classes are written out, as dataclasses would cost a cold start half a milli
     │   ├── InvalidTensor, InvalidImage
     │   └── InvalidName
     ├── NotFound                 what was named does not exist
-    │   └── ModelNotFound, VersionNotFound, AliasNotFound, ObjectNotFound
+    │   └── ModelNotFound, VersionNotFound, AliasNotFound, UploadNotFound, ObjectNotFound
     ├── Conflict                 somebody else was first
     │   └── ObjectExists, ObjectChanged
     ├── UploadRefused            an upload is not admitted, and never will be as it is
@@ -90,7 +90,7 @@ class BodyTooLarge(InvalidRequest):
     code = "body-too-large"
 
     def __init__(self, *, limit_bytes: int) -> None:
-        super().__init__(f"The body unfolds to more than the {limit_bytes:,} bytes that are taken.")
+        super().__init__(f"The body, unpacked, has more than the {limit_bytes:,} bytes that are taken.")
         self.limit_bytes = limit_bytes
 
 
@@ -172,6 +172,16 @@ class AliasNotFound(NotFound):
         super().__init__(f"Model {model!r} has no alias {alias!r}.")
         self.model = model
         self.alias = alias
+
+
+class UploadNotFound(NotFound):
+    code = "upload-not-found"
+
+    def __init__(self, *, upload: str) -> None:
+        super().__init__(
+            f"There is no upload {upload!r}. Uploads are kept for a day; POST /uploads says where to put one."
+        )
+        self.upload = upload
 
 
 class ObjectNotFound(NotFound):

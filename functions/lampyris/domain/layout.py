@@ -1,5 +1,7 @@
 """Where things stand in the bucket. The bucket is the registry: these keys are its whole schema."""
 
+import re
+
 import msgspec
 
 from lampyris.domain.names import check_model_name, check_upload_id
@@ -9,6 +11,8 @@ INBOX = "inbox/"
 MODELS = "models/"
 BUNDLE_FILE = "bundle.json"
 FILES = "files/"
+# 128 random bits: who knows the name may read what it names.
+_RANDOM_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def blob_key(digest: str) -> str:
@@ -42,6 +46,23 @@ def rejected_prefix(model: str) -> str:
 
 def rejected_key(model: str, upload: str) -> str:
     return f"rejected/{model}/{upload}.json"
+
+
+def upload_key(upload: str) -> str:
+    """Return where a request's body waits that was uploaded before the request.
+
+    Raises: InvalidName.
+    """
+    if not _RANDOM_ID.fullmatch(upload):
+        raise InvalidName(
+            kind="an upload", name=upload, rule="it has 32 hexadecimal digits, as POST /uploads gave it"
+        )
+    return f"uploads/{upload}"
+
+
+def answer_key(answer: str) -> str:
+    """Return where an answer stands that is too large for a response."""
+    return f"answers/{answer}"
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):

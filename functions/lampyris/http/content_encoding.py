@@ -8,14 +8,12 @@ from lampyris.errors import BodyTooLarge, MalformedRequest, UnsupportedEncoding
 from lampyris.http.event import Request
 
 ENCODINGS = ("gzip", "deflate")
-# A small body may unfold to gigabytes. No body that API Gateway takes needs more unless it is all alike.
-MAX_BODY_BYTES = 64 * 2**20
 _GZIP, _ZLIB, _RAW = 31, 15, -15  # zlib's window sizes stand for the formats
 _FAST = 1  # half the time of the default for a tenth more bytes
 
 
-def decompressed(request: Request) -> Request:
-    """Return the request with its body as it was before its Content-Encoding.
+def decompressed(request: Request, limit_bytes: int) -> Request:
+    """Return the request with its body as it was before its Content-Encoding; a small one may hold gigabytes.
 
     Raises: UnsupportedEncoding, MalformedRequest if the body is not so encoded, BodyTooLarge.
     """
@@ -24,19 +22,19 @@ def decompressed(request: Request) -> Request:
         return request
     if encoding not in ENCODINGS:
         raise UnsupportedEncoding(encoding=encoding, supported=ENCODINGS)
-    return msgspec.structs.replace(request, body=_decompress(request.content, encoding))
+    return msgspec.structs.replace(request, body=_decompress(request.content, encoding, limit_bytes))
 
 
-def _decompress(body: bytes, encoding: str) -> bytes:
+def _decompress(body: bytes, encoding: str, limit_bytes: int) -> bytes:
     # A zlib header's first byte says method 8 in its lower half; some clients send deflate without a header.
     bits = _GZIP if encoding == "gzip" else _ZLIB if body[:1] and body[0] & 15 == zlib.DEFLATED else _RAW
     stream = zlib.decompressobj(wbits=bits)
     try:
-        plain = stream.decompress(body, MAX_BODY_BYTES)
+        plain = stream.decompress(body, limit_bytes)
     except zlib.error:
         raise MalformedRequest(reason=f"The body is not {encoding}, as its Content-Encoding says.") from None
     if stream.unconsumed_tail:
-        raise BodyTooLarge(limit_bytes=MAX_BODY_BYTES)
+        raise BodyTooLarge(limit_bytes=limit_bytes)
     if not stream.eof or stream.unused_data:
         raise MalformedRequest(reason=f"The {encoding} body is cut short, or something follows it.")
     return plain

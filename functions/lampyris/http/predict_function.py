@@ -32,10 +32,11 @@ class PredictFunction:
         found, error = _NOTHING, None
         try:
             request = Request.from_event(event, deadline_s)
-            if "content-encoding" in request.headers:
-                from lampyris.http.content_encoding import decompressed  # noqa: PLC0415 - few requests are
+            if "content-encoding" in request.headers or "upload" in request.query:
+                from lampyris.http.body import body_limit_bytes, body_of  # noqa: PLC0415 - few need it
 
-                request = decompressed(request)
+                limit_bytes = body_limit_bytes(self._serving.memory_mb)
+                request = body_of(request, self._serving.store, limit_bytes)
             found = answer(request, self._serving)
             response = response_of(found.reply, request)
         except Exception as raised:  # noqa: BLE001 - no trace and no path may reach a caller

@@ -40,6 +40,7 @@ PROBLEMS: dict[type[errors.LampyrisError], tuple[int, str | None]] = {
     errors.ModelNotFound: (404, None),
     errors.VersionNotFound: (404, None),
     errors.AliasNotFound: (404, None),
+    errors.UploadNotFound: (404, None),
     errors.ObjectNotFound: (500, "A part of the model is not in the store."),
     errors.StoreUnavailable: (
         503,

@@ -1,0 +1,54 @@
+"""A request's body, whether it came along or was uploaded before, compressed or as it is."""
+
+import msgspec
+
+from lampyris.domain.layout import upload_key
+from lampyris.domain.store import Store
+from lampyris.errors import BodyTooLarge, MalformedRequest, ObjectNotFound, UploadNotFound
+from lampyris.http.content_encoding import decompressed
+from lampyris.http.event import Request
+
+# The query parameter that names an upload.
+UPLOAD = "upload"
+# Numbers in JSON take some four times as much once they are read, and the model needs its part.
+_MEMORY_SHARE = 8
+_MOST_BYTES = 256 * 2**20
+# So much arrives within the time that one read of the store may take.
+_PART_BYTES = 16 * 2**20
+
+
+def body_limit_bytes(memory_mb: int) -> int:
+    """Return how large a body, unpacked, a function with so much memory takes."""
+    return min(memory_mb * 2**20 // _MEMORY_SHARE, _MOST_BYTES)
+
+
+def body_of(request: Request, store: Store, limit_bytes: int) -> Request:
+    """Return the request with its body as it was before it was uploaded and compressed.
+
+    `?upload=` makes of a request exactly the one that had been sent, had its body been small enough: its
+    headers say what the upload holds.
+
+    Raises: MalformedRequest if there are two bodies, or if it is not compressed as its Content-Encoding says;
+    UnsupportedEncoding, BodyTooLarge, UploadNotFound, InvalidName, StoreUnavailable.
+    """
+    if UPLOAD in request.query:
+        upload = request.query[UPLOAD]
+        if request.body:
+            raise MalformedRequest(
+                reason=f"The request has a body, and names the upload {upload!r} for it; send one of them."
+            )
+        request = msgspec.structs.replace(request, body=_uploaded(upload, store, limit_bytes))
+    return decompressed(request, limit_bytes)
+
+
+def _uploaded(upload: str, store: Store, limit_bytes: int) -> bytes:
+    key = upload_key(upload)
+    try:
+        size_bytes = store.size_bytes(key)
+        if size_bytes > limit_bytes:
+            raise BodyTooLarge(limit_bytes=limit_bytes)
+        starts = range(0, size_bytes, _PART_BYTES)
+        parts = [store.get_range(key, start, min(_PART_BYTES, size_bytes - start)) for start in starts]
+    except ObjectNotFound:
+        raise UploadNotFound(upload=upload) from None
+    return b"".join(parts)
