@@ -1,9 +1,9 @@
 """A bucket through obstore: S3 in the cloud and in the local cloud, memory in tests."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotModifiedError, PreconditionError
@@ -51,9 +51,9 @@ class ObjectStore:
         with _errors("head", key):
             return obstore.head(self._bucket, key)["size"]
 
-    def put(self, key: str, data: "bytes | Path") -> None:
+    def put(self, key: str, data: "bytes | Path", headers: Mapping[str, str] | None = None) -> None:
         with _errors("put", key):
-            obstore.put(self._bucket, key, data)
+            obstore.put(self._bucket, key, data, attributes=dict(headers or {}))
 
     def create(self, key: str, data: bytes) -> None:
         with _errors("put", key):
@@ -74,6 +74,12 @@ class ObjectStore:
             found = [entry for chunk in obstore.list(self._bucket, prefix) for entry in chunk]
         for entry in sorted(found, key=lambda entry: entry["path"]):
             yield Entry(key=entry["path"], size_bytes=entry["size"], modified_at=entry["last_modified"])
+
+    def presign(self, method: Literal["GET", "PUT"], key: str, expires_s: int) -> str:
+        if not isinstance(self._bucket, S3Store):
+            return f"memory:///{key}"  # no HTTP leads there
+        with _errors("sign", key):
+            return obstore.sign(self._bucket, method, key, timedelta(seconds=expires_s))
 
 
 @contextmanager

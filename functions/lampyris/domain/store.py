@@ -1,8 +1,8 @@
-"""What Lampyris needs of a bucket: whole objects, ranges, and conditional writes."""
+"""What Lampyris needs of a bucket: whole objects, ranges, conditional writes, and addresses to hand out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
@@ -44,8 +44,11 @@ class Store(Protocol):
         """Return an object's size without reading it. Raises: ObjectNotFound."""
         ...
 
-    def put(self, key: str, data: "bytes | Path") -> None:
-        """Write an object, whatever stood there; a large file goes in parts, and is never held whole."""
+    def put(self, key: str, data: "bytes | Path", headers: Mapping[str, str] | None = None) -> None:
+        """Write an object, whatever stood there; a large file goes in parts, and is never held whole.
+
+        `headers` are those that come with the object over HTTP: content-type, content-encoding.
+        """
         ...
 
     def create(self, key: str, data: bytes) -> None:
@@ -58,4 +61,11 @@ class Store(Protocol):
 
     def list(self, prefix: str) -> Iterator[Entry]:
         """Yield every object whose key starts with `prefix`, in key order. `prefix` ends with a slash."""
+        ...
+
+    def presign(self, method: Literal["GET", "PUT"], key: str, expires_s: int) -> str:
+        """Return a URL by which whoever has it may read or write one object, for a while.
+
+        It acts with the rights of the credentials that signed it, and ends with them if they end before.
+        """
         ...

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -203,3 +204,32 @@ def test_store_that_refuses_is_unavailable_and_not_empty(s3: ObjectStore, endpoi
         nowhere.get("key")
     with pytest.raises(StoreUnavailable, match="list a/"):
         list(nowhere.list("a/"))
+
+
+def test_object_comes_over_http_with_its_headers(s3: ObjectStore) -> None:
+    s3.put("answer", b"\x1f\x8b", {"content-type": "text/csv", "content-encoding": "gzip"})
+
+    with httpx.stream("GET", s3.presign("GET", "answer", 60)) as response:
+        received = b"".join(response.iter_raw())
+
+    assert received == b"\x1f\x8b"
+    assert (response.headers["content-type"], response.headers["content-encoding"]) == ("text/csv", "gzip")
+
+
+def test_object_is_written_over_http_where_a_signed_address_says(s3: ObjectStore) -> None:
+    httpx.put(s3.presign("PUT", "upload", 60), content=b"body").raise_for_status()
+
+    assert s3.get("upload").data == b"body"
+
+
+def test_signed_address_says_who_may_do_what_for_how_long(s3: ObjectStore) -> None:
+    url = httpx.URL(s3.presign("PUT", "uploads/a b", 900))
+
+    assert url.path == "/registry/uploads/a b"
+    assert url.params["X-Amz-Expires"] == "900"
+    assert url.params["X-Amz-Credential"].startswith("test/")
+    assert "X-Amz-Signature" in url.params
+
+
+def test_address_of_an_object_in_memory_names_its_key() -> None:
+    assert memory_store().presign("GET", "answers/1", 60) == "memory:///answers/1"

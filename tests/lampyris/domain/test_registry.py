@@ -2,10 +2,11 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pytest
@@ -286,9 +287,9 @@ class InTurn:
         self._wait()
         return self._store.size_bytes(key)
 
-    def put(self, key: str, data: bytes | Path) -> None:
+    def put(self, key: str, data: bytes | Path, headers: Mapping[str, str] | None = None) -> None:
         self._wait()
-        self._store.put(key, data)
+        self._store.put(key, data, headers)
 
     def create(self, key: str, data: bytes) -> None:
         self._wait()
@@ -301,6 +302,10 @@ class InTurn:
     def list(self, prefix: str) -> Iterator[Entry]:
         self._wait()
         return self._store.list(prefix)
+
+    def presign(self, method: Literal["GET", "PUT"], key: str, expires_s: int) -> str:
+        self._wait()
+        return self._store.presign(method, key, expires_s)
 
 
 def interleave(store: ObjectStore, uploads: list[str], order: list[int]) -> None:

@@ -1,12 +1,12 @@
 """From the inbox to a live version, whatever fails on the way and however often it comes."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import onnx
@@ -248,8 +248,8 @@ class Failing:
     def size_bytes(self, key: str) -> int:
         return self._call(self._store.size_bytes, key)  # type: ignore[no-any-return]  # as above
 
-    def put(self, key: str, data: bytes | Path) -> None:
-        self._call(self._store.put, key, data)
+    def put(self, key: str, data: bytes | Path, headers: Mapping[str, str] | None = None) -> None:
+        self._call(self._store.put, key, data, headers)
 
     def create(self, key: str, data: bytes) -> None:
         self._call(self._store.create, key, data)
@@ -259,6 +259,9 @@ class Failing:
 
     def list(self, prefix: str) -> Iterator[Entry]:
         return self._call(self._store.list, prefix)  # type: ignore[no-any-return]  # as above
+
+    def presign(self, method: Literal["GET", "PUT"], key: str, expires_s: int) -> str:
+        return self._call(self._store.presign, method, key, expires_s)  # type: ignore[no-any-return]  # as above
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
