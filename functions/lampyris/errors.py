@@ -7,7 +7,7 @@ The classes are written out, as dataclasses would cost a cold start half a milli
     ├── InvalidRequest           the caller must change the request
     │   ├── MalformedRequest, RouteNotFound, MethodNotAllowed, UnsupportedMediaType, UnsupportedEncoding
     │   ├── BodyTooLarge, ImageTooLarge, ResponseTooLarge
-    │   ├── InvalidTensor, InvalidImage
+    │   ├── InvalidTensor, InvalidImage, TaskNotSupported
     │   └── InvalidName
     ├── NotFound                 what was named does not exist
     │   └── ModelNotFound, VersionNotFound, AliasNotFound, UploadNotFound, ObjectNotFound
@@ -132,6 +132,18 @@ class InvalidTensor(InvalidRequest):
 
 class InvalidImage(_SaysWhy, InvalidRequest):
     code = "invalid-image"
+
+
+class TaskNotSupported(InvalidRequest):
+    """A model was asked for what only other kinds of models do."""
+
+    code = "task-not-supported"
+
+    def __init__(self, *, model: str, task: str, reason: str) -> None:
+        super().__init__(f"Model {model!r} cannot {task}: {reason}. Use predict.")
+        self.model = model
+        self.task = task
+        self.reason = reason
 
 
 class InvalidName(InvalidRequest):

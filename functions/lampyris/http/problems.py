@@ -28,6 +28,7 @@ TITLES = {
 PROBLEMS: dict[type[errors.LampyrisError], tuple[int, str | None]] = {
     errors.MalformedRequest: (400, None),
     errors.InvalidName: (400, None),
+    errors.TaskNotSupported: (400, None),
     errors.RouteNotFound: (404, None),
     errors.MethodNotAllowed: (405, None),
     errors.UnsupportedMediaType: (415, None),

@@ -1,9 +1,31 @@
-"""`/v1/models`: status, metadata, and predictions in TensorFlow Serving's words."""
+"""`/v1/models`: status, metadata, and predictions in TensorFlow Serving's words.
+
+A version is a number; a label is one of our aliases; where neither is named, `live` answers.
+"""
+
+import msgspec
 
 from lampyris.bootstrap import Serving
-from lampyris.errors import RouteNotFound
+from lampyris.domain.manifest import Manifest
+from lampyris.domain.names import LIVE, check_alias_name, check_model_name
+from lampyris.domain.registry import list_versions
+from lampyris.errors import InvalidName, ModelNotFound, RouteNotFound
 from lampyris.http.event import Request
-from lampyris.http.reply import Answer
+from lampyris.http.json_body import decode_body
+from lampyris.http.reply import Answer, json_reply
+from lampyris.http.tensorflow_serving.examples import (
+    check_classifies,
+    check_regresses,
+    classify_response,
+    example_inputs,
+    regress_response,
+)
+from lampyris.http.tensorflow_serving.messages import ExamplesRequest, PredictRequest, check_signature_name
+from lampyris.http.tensorflow_serving.predict import column_response, predict_inputs, row_response
+from lampyris.http.tensorflow_serving.status import model_metadata, model_status
+
+_decode_predict = msgspec.json.Decoder(PredictRequest).decode
+_decode_examples = msgspec.json.Decoder(ExamplesRequest).decode
 
 
 def answer(request: Request, serving: Serving, path: list[str]) -> Answer:
@@ -11,4 +33,79 @@ def answer(request: Request, serving: Serving, path: list[str]) -> Answer:
 
     Raises: RouteNotFound, MethodNotAllowed, and whatever a prediction raises.
     """
-    raise RouteNotFound(method=request.method, path=request.path)
+    *place, last = path or [""]
+    # A colon may come percent-encoded: some clients and proxies do that, and it means the same.
+    name, colon, method = last.replace("%3A", ":").replace("%3a", ":").rpartition(":")
+    if colon:
+        return _run(request, serving, [*place, name], method)
+    request.expect("GET")
+    match path:
+        case [model]:
+            return _status_of_all(serving, model)
+        case [*target, "metadata"] if len(target) in {1, 3}:
+            manifest = _manifest(request, serving, target)
+            return Answer(reply=json_reply(model_metadata(manifest)))
+        case _:
+            manifest = _manifest(request, serving, path)
+            return Answer(reply=json_reply(model_status([manifest.version])))
+
+
+def _status_of_all(serving: Serving, model: str) -> Answer:
+    versions = list_versions(serving.store, check_model_name(model))
+    if not versions:
+        raise ModelNotFound(model=model)
+    return Answer(reply=json_reply(model_status(versions)))
+
+
+def _manifest(request: Request, serving: Serving, target: list[str]) -> Manifest:
+    """Resolve a model, one of its versions, or one of its labels."""
+    match target:
+        case [model]:
+            return serving.resolver.resolve(model, LIVE)
+        case [model, "versions", version]:
+            if not (version.isascii() and version.isdecimal()):
+                raise InvalidName(
+                    kind="a version", name=version, rule="use its number; an alias stands behind /labels/"
+                )
+            return serving.resolver.resolve(model, version)
+        case [model, "labels", label]:
+            return serving.resolver.resolve(model, check_alias_name(label))
+        case _:
+            raise RouteNotFound(method=request.method, path=request.path)
+
+
+def _run(request: Request, serving: Serving, target: list[str], method: str) -> Answer:
+    match method:
+        case "predict":
+            request.expect("POST")
+            return _predict(request, serving, target)
+        case "classify" | "regress":
+            request.expect("POST")
+            return _examples(request, serving, target, method)
+        case _:
+            raise RouteNotFound(method=request.method, path=request.path)
+
+
+def _predict(request: Request, serving: Serving, target: list[str]) -> Answer:
+    wire = decode_body(_decode_predict, request.body)
+    check_signature_name(wire.signature_name, "predict")
+    manifest = _manifest(request, serving, target)
+    inputs = predict_inputs(wire, manifest.signature)
+    prediction = serving.inference.run(manifest, inputs, deadline_s=request.deadline_s)
+    response = column_response if wire.instances is msgspec.UNSET else row_response
+    return Answer(reply=json_reply(response(prediction.outputs)), prediction=prediction)
+
+
+def _examples(request: Request, serving: Serving, target: list[str], method: str) -> Answer:
+    wire = decode_body(_decode_examples, request.body)
+    check_signature_name(wire.signature_name, method)
+    manifest = _manifest(request, serving, target)
+    check, response = (
+        (check_classifies, classify_response) if method == "classify" else (check_regresses, regress_response)
+    )
+    check(manifest)
+    inputs = example_inputs(wire, manifest.signature)
+    output = manifest.signature.outputs[0].name
+    prediction = serving.inference.run(manifest, inputs, deadline_s=request.deadline_s, outputs=(output,))
+    document = response(manifest, prediction.outputs[output], len(wire.examples))
+    return Answer(reply=json_reply(document), prediction=prediction)
