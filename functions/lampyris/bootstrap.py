@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -9,10 +10,12 @@ from lampyris.adapters.object_store import ObjectStore, s3_store
 from lampyris.domain.names import LIVE, check_alias_name, check_model_name
 from lampyris.domain.store import Store
 from lampyris.errors import LampyrisError
-from lampyris.serving.infer import Inference
 from lampyris.serving.preload import Preload
 from lampyris.serving.resolver import Resolver
 from lampyris.serving.sessions import Sessions
+
+if TYPE_CHECKING:  # numpy is most of INIT: loading starts before it is imported, and goes on beside it
+    from lampyris.serving.infer import Inference
 
 
 class MissingSettings(LampyrisError):
@@ -72,13 +75,23 @@ def open_store(settings: Settings) -> ObjectStore:
     return s3_store(settings.bucket, endpoint=settings.endpoint)
 
 
-class Serving(msgspec.Struct, frozen=True, kw_only=True):
-    """What predictions need, wired together; `preload` has not started yet."""
+class Loading(msgspec.Struct, frozen=True, kw_only=True):
+    """What it takes to find models and load them, wired together; `preload` has not started yet."""
 
     store: Store
     resolver: Resolver
-    inference: Inference
+    sessions: Sessions
     preload: Preload
+    clock: Callable[[], float]
+    memory_mb: int
+
+
+class Serving(msgspec.Struct, frozen=True, kw_only=True):
+    """What predictions need, wired together."""
+
+    store: Store
+    resolver: Resolver
+    inference: "Inference"
     clock: Callable[[], float]
     memory_mb: int
 
@@ -88,15 +101,28 @@ def _random() -> float:
     return int.from_bytes(os.urandom(4)) / 2**32
 
 
-def wire_serving(settings: Settings, store: Store, *, clock: Callable[[], float]) -> Serving:
-    """Wire the predict function."""
+def wire_loading(settings: Settings, store: Store, *, clock: Callable[[], float]) -> Loading:
+    """Wire what loads models."""
     resolver = Resolver(store, alias_ttl_s=settings.alias_ttl_s, clock=clock, random=_random)
     sessions = Sessions(store, folder=settings.scratch, memory_mb=settings.memory_mb, clock=clock)
-    return Serving(
+    return Loading(
         store=store,
         resolver=resolver,
-        inference=Inference(sessions, clock=clock),
+        sessions=sessions,
         preload=Preload(settings.preload, resolver, sessions, clock=clock),
         clock=clock,
         memory_mb=settings.memory_mb,
+    )
+
+
+def wire_serving(loading: Loading) -> Serving:
+    """Wire what runs them."""
+    from lampyris.serving.infer import Inference  # noqa: PLC0415 - see TYPE_CHECKING above
+
+    return Serving(
+        store=loading.store,
+        resolver=loading.resolver,
+        inference=Inference(loading.sessions, clock=loading.clock),
+        clock=loading.clock,
+        memory_mb=loading.memory_mb,
     )

@@ -16,11 +16,11 @@ import os
 gc.disable()  # INIT makes little garbage, and looking for it takes a tenth of the imports' time
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy carries arrays; its threads take time to start
 
-from lampyris.bootstrap import open_store, read_settings, wire_serving
+from lampyris.bootstrap import open_store, read_settings, wire_loading, wire_serving
 
 _settings = read_settings(os.environ)
-_serving = wire_serving(_settings, open_store(_settings), clock=perf_counter)
-_serving.preload.start()
+_loading = wire_loading(_settings, open_store(_settings), clock=perf_counter)
+_loading.preload.start()
 
 import onnxruntime  # noqa: F401 - here, so that no request waits for it
 
@@ -29,8 +29,9 @@ from lampyris.http.event import Event, LambdaContext, Response
 from lampyris.http.predict_function import PredictFunction
 
 _telemetry = Telemetry("predict", now_s=time)
-_serving.preload.wait()
-for _failure in _serving.preload.failures:
+_serving = wire_serving(_loading)
+_loading.preload.wait()
+for _failure in _loading.preload.failures:
     _telemetry.error(_failure, request_id="INIT")
 gc.enable()
 gc.freeze()  # what INIT made stays as long as the environment: never look through it again

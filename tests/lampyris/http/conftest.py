@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lampyris.adapters.telemetry import Telemetry
-from lampyris.bootstrap import Serving, read_settings, wire_serving
+from lampyris.bootstrap import Serving, read_settings, wire_loading, wire_serving
 from lampyris.domain.store import Store
 from lampyris.http.predict_function import PredictFunction
 
@@ -63,7 +63,7 @@ def event(
 @pytest.fixture
 def serving(store: Store, tmp_path: Path) -> Serving:
     settings = read_settings({"LAMPYRIS_BUCKET": "unused", "TMPDIR": str(tmp_path / "scratch")})
-    return wire_serving(settings, store, clock=perf_counter)
+    return wire_serving(wire_loading(settings, store, clock=perf_counter))
 
 
 @pytest.fixture
