@@ -6,7 +6,8 @@ The classes are written out, as dataclasses would cost a cold start half a milli
     LampyrisError
     ├── InvalidRequest           the caller must change the request
     │   ├── MalformedRequest, RouteNotFound, MethodNotAllowed, UnsupportedMediaType, UnsupportedEncoding
-    │   ├── BodyTooLarge, ImageTooLarge, ResponseTooLarge
+    │   ├── BodyTooLarge, ImageTooLarge, ImagesTooLarge, TooManyRows, ResponseTooLarge
+    │   ├── NotAcceptable
     │   ├── InvalidTensor, InvalidImage, TaskNotSupported
     │   └── InvalidName
     ├── NotFound                 what was named does not exist
@@ -97,14 +98,44 @@ class BodyTooLarge(InvalidRequest):
 class ImageTooLarge(InvalidRequest):
     code = "image-too-large"
 
-    def __init__(self, *, width: int, height: int, limit_pixels: int) -> None:
+    def __init__(self, *, width: int, height: int, limit_pixels: int, image: str = "The image") -> None:
         super().__init__(
-            f"The image has {width:,} x {height:,} pixels; "
+            f"{image} has {width:,} x {height:,} pixels; "
             f"at most {limit_pixels:,} are taken. Send a smaller one."
         )
         self.width = width
         self.height = height
         self.limit_pixels = limit_pixels
+        self.image = image
+
+
+class ImagesTooLarge(InvalidRequest):
+    """Images of one request that are small enough one by one, but not together."""
+
+    code = "images-too-large"
+
+    def __init__(self, *, pixels: int, limit_pixels: int) -> None:
+        super().__init__(
+            f"The images have {pixels:,} pixels together, or will have at the model's size; "
+            f"at most {limit_pixels:,} are taken at once. Send fewer."
+        )
+        self.pixels = pixels
+        self.limit_pixels = limit_pixels
+
+
+class TooManyRows(InvalidRequest):
+    code = "too-many-rows"
+
+    def __init__(self, *, limit: int, rows: str = "rows") -> None:
+        super().__init__(f"The body holds more than the {limit:,} {rows} that are taken at once. Send fewer.")
+        self.limit = limit
+        self.rows = rows
+
+
+class NotAcceptable(_SaysWhy, InvalidRequest):
+    """The answer cannot be given in a form that the caller's Accept header takes."""
+
+    code = "not-acceptable"
 
 
 class ResponseTooLarge(InvalidRequest):
