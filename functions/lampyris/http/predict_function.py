@@ -38,7 +38,7 @@ class PredictFunction:
                 limit_bytes = body_limit_bytes(self._serving.memory_mb)
                 request = body_of(request, self._serving.store, limit_bytes)
             found = answer(request, self._serving)
-            response = response_of(found.reply, request)
+            response = response_of(found.reply, request, self._serving.store)
         except Exception as raised:  # noqa: BLE001 - no trace and no path may reach a caller
             error = OutOfMemory() if isinstance(raised, MemoryError) else raised
             response = response_of(problem_reply(error, context.aws_request_id))

@@ -12,7 +12,6 @@ from PIL import Image
 from lampyris.domain.layout import blob_key
 from lampyris.domain.signature import Signature, TensorSpec
 from lampyris.domain.store import Store
-from lampyris.http.response import RESPONSE_LIMIT_BYTES
 
 ROWS = [[1.0] * 8, [0.0] * 8]
 
@@ -281,28 +280,6 @@ def test_a_model_without_inputs_takes_no_rows(publish: Any, call: Any) -> None:
 
     assert (refused.status, refused.document["code"]) == (400, "malformed-request")
     assert answered.document["outputs"][0]["data"] == [1.0, 2.0]
-
-
-def test_an_answer_is_measured_in_bytes_and_not_in_letters(publish: Any, call: Any) -> None:
-    words = [helper.make_tensor_value_info(name, TensorProto.STRING, ["n"]) for name in ("x", "y")]
-    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", words[:1], words[1:])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    specs = [TensorSpec(name=name, datatype="BYTES", shape=(-1,)) for name in ("x", "y")]
-    publish("echo", model=model, signature=Signature(inputs=(specs[0],), outputs=(specs[1],)))
-
-    answer = call("POST", "/models/echo/predict", {"inputs": ["\u5149" * (RESPONSE_LIMIT_BYTES * 2 // 5)]})
-
-    assert (answer.status, answer.document["code"]) == (413, "response-too-large")
-
-
-def test_an_answer_over_lambdas_limit_is_refused_with_a_way_out(publish_linear: Any, call: Any) -> None:
-    publish_linear()
-    rows = [[0.1] * 8] * (RESPONSE_LIMIT_BYTES // 60)
-
-    answer = call("POST", "/models/glow/predict", {"inputs": rows})
-
-    assert (answer.status, answer.document["code"]) == (413, "response-too-large")
-    assert "fewer rows" in answer.document["detail"]
 
 
 def test_a_damaged_model_says_nothing_of_where_it_lies(publish_linear: Any, call: Any, store: Store) -> None:
