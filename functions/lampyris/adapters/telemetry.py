@@ -9,12 +9,15 @@ Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatc
 
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from lampyris.domain.manifest import Manifest
 from lampyris.errors import ArtifactDamaged
-from lampyris.serving.infer import Prediction
+
+if TYPE_CHECKING:  # numpy is behind it, which not every function needs
+    from lampyris.serving.infer import Prediction
 
 NAMESPACE = "Lampyris"
 _UNITS = {
@@ -40,7 +43,7 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     duration_ms: float
     init_ms: float | None
     manifest: Manifest | None
-    prediction: Prediction | None
+    prediction: "Prediction | None"
     error: Exception | None
     code: str | None
 

@@ -1,11 +1,12 @@
 """What a route gives back, whatever carries it to the caller."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lampyris.serving.infer import Prediction
+if TYPE_CHECKING:  # numpy is behind it, which not every function needs
+    from lampyris.serving.infer import Prediction
 
 JSON = "application/json"
 
@@ -23,7 +24,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """A reply for the caller; who predicted it, where it is a prediction."""
 
     reply: Reply
-    prediction: Prediction | None = None
+    prediction: "Prediction | None" = None
 
 
 def json_reply(
