@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,13 +32,15 @@ class MissingSettings(LampyrisError):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a function's environment says.
 
-    `preload` lists (model, alias) to load during INIT; `memory_mb` is the function's own memory; `scratch` is
-    a folder that one execution environment has to itself.
+    `preload` lists (model, alias) to load during INIT; `memory_mb` is the function's own memory and
+    `predict_memory_mb` that of the predict function; `scratch` is a folder that one execution environment has
+    to itself.
     """
 
     bucket: str
     endpoint: str | None
     memory_mb: int
+    predict_memory_mb: int
     preload: tuple[tuple[str, str], ...]
     alias_ttl_s: float
     scratch: str
@@ -51,10 +54,12 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     missing = tuple(name for name in ("LAMPYRIS_BUCKET",) if not environ.get(name))
     if missing:
         raise MissingSettings(names=missing)
+    memory_mb = int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1769"))
     return Settings(
         bucket=environ["LAMPYRIS_BUCKET"],
         endpoint=environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL"),
-        memory_mb=int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1769")),
+        memory_mb=memory_mb,
+        predict_memory_mb=int(environ.get("LAMPYRIS_PREDICT_MEMORY_MB", memory_mb)),
         preload=tuple(
             _model_and_alias(item.strip())
             for item in environ.get("LAMPYRIS_PRELOAD", "").split(",")
@@ -125,4 +130,25 @@ def wire_serving(loading: Loading) -> Serving:
         inference=Inference(loading.sessions, clock=loading.clock),
         clock=loading.clock,
         memory_mb=loading.memory_mb,
+    )
+
+
+class Control(msgspec.Struct, frozen=True, kw_only=True):
+    """What the control function needs, wired together; `body_limit_bytes` is what a prediction takes."""
+
+    store: Store
+    body_limit_bytes: int
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+
+
+def wire_control(settings: Settings, store: Store) -> Control:
+    """Wire the control function."""
+    from lampyris.http.body import body_limit_bytes  # noqa: PLC0415 - the predict function does without zlib
+
+    return Control(
+        store=store,
+        body_limit_bytes=body_limit_bytes(settings.predict_memory_mb),
+        now=lambda: datetime.now(UTC),
+        new_id=lambda: os.urandom(16).hex(),
     )

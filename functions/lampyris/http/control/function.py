@@ -1,0 +1,59 @@
+"""One invocation of the control function: an event in, a response out, a line in the log."""
+
+from collections.abc import Callable
+
+from lampyris.adapters.telemetry import RequestRecord, Telemetry
+from lampyris.bootstrap import Control
+from lampyris.errors import LampyrisError
+from lampyris.http.control.routes import answer
+from lampyris.http.event import Event, LambdaContext, Request, Response
+from lampyris.http.problems import problem_reply
+from lampyris.http.response import response_of
+
+_SERVER_ERROR = 500
+
+
+class ControlFunction:
+    """Serves one execution environment; `init_ms` stands in its first line. `clock` counts seconds."""
+
+    def __init__(
+        self, control: Control, telemetry: Telemetry, *, clock: Callable[[], float], init_ms: float
+    ) -> None:
+        self._control = control
+        self._telemetry = telemetry
+        self._clock = clock
+        self._init_ms: float | None = init_ms
+
+    def handle(self, event: Event, context: LambdaContext) -> Response:
+        """Answer an event of payload format 2.0; whatever goes wrong becomes a problem."""
+        started_s = self._clock()
+        error: Exception | None = None
+        try:
+            request = Request.from_event(event, deadline_s=float("inf"))
+            response = response_of(answer(request, self._control), request)
+        except Exception as raised:  # noqa: BLE001 - no trace and no path may reach a caller
+            error = raised
+            response = response_of(problem_reply(error, context.aws_request_id))
+            if response["statusCode"] >= _SERVER_ERROR:
+                self._telemetry.error(error, context.aws_request_id)
+        self._telemetry.request(
+            RequestRecord(
+                request_id=context.aws_request_id,
+                route=event.get("routeKey", ""),
+                status=response["statusCode"],
+                duration_ms=(self._clock() - started_s) * 1000,
+                init_ms=self._init_ms,
+                manifest=None,
+                prediction=None,
+                error=error,
+                code=_code(error),
+            )
+        )
+        self._init_ms = None
+        return response
+
+
+def _code(error: Exception | None) -> str | None:
+    if error is None:
+        return None
+    return error.code if isinstance(error, LampyrisError) else "internal-error"
