@@ -31,8 +31,11 @@ def array_of_rows(signature: Signature, spec: TensorSpec, rows: list[Any]) -> Ar
 
     Raises: InvalidTensor, InvalidImage naming the instance that does not fit; ImageTooLarge.
     """
+    image = signature.image
+    if image is not None and _holds_pictures(rows):
+        return _pictures(image, rows)
     try:
-        return array_of_value(signature, spec, rows)
+        return _tensor(spec, rows)
     except InvalidTensor as error:
         raise _first_misfit(spec, rows) or error from None
 
@@ -44,11 +47,14 @@ def array_of_value(signature: Signature, spec: TensorSpec, value: Any) -> Array:
         ImageTooLarge.
     """
     image = signature.image
-    if image is not None:
-        if is_base64(value):
-            return _pictures(image, [value]).squeeze(0)
-        if type(value) is list and any(type(item) is dict for item in value):
-            return _pictures(image, value)
+    if image is not None and is_base64(value):
+        return _pictures(image, [value]).squeeze(0)
+    if image is not None and type(value) is list and _holds_pictures(value):
+        return _pictures(image, value)
+    return _tensor(spec, value)
+
+
+def _tensor(spec: TensorSpec, value: Any) -> Array:
     if spec.datatype == "BYTES":
         value = _with_text(spec.name, value)
     if type(value) is not list:
@@ -61,8 +67,7 @@ def _first_misfit(spec: TensorSpec, rows: list[Any]) -> InvalidTensor | None:
     first: tuple[int, ...] | None = None
     for index, row in enumerate(rows):
         try:
-            value = _with_text(spec.name, row) if spec.datatype == "BYTES" else row
-            shape = values_of(spec.name, spec.datatype, [value]).shape[1:]
+            shape = _tensor(spec, [row]).shape[1:]
         except InvalidTensor as error:
             return InvalidTensor(tensor=spec.name, reason=f"instance {index}: {error.reason}")
         if first is None:
@@ -78,6 +83,10 @@ def _uneven(name: str, index: int, shape: tuple[int, ...], first: tuple[int, ...
         reason=f"instance {index} has shape {list(shape)}, instance 0 has {list(first)}; "
         "all must have the same.",
     )
+
+
+def _holds_pictures(values: list[Any]) -> bool:
+    return any(type(value) is dict for value in values)
 
 
 def _pictures(image: ImageSpec, values: list[Any]) -> Array:
