@@ -34,7 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     `preload` lists (model, alias) to load during INIT; `memory_mb` is the function's own memory and
     `predict_memory_mb` that of the predict function; `scratch` is a folder that one execution environment has
-    to itself.
+    to itself. `is_snapshot` says that INIT ends in a snapshot (SnapStart); `credentials_url` and its token,
+    where credentials come by HTTP; `trace_daemon`, where traces go ("host:port").
     """
 
     bucket: str
@@ -44,6 +45,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     preload: tuple[tuple[str, str], ...]
     alias_ttl_s: float
     scratch: str
+    is_snapshot: bool
+    credentials_url: str | None
+    credentials_token: str
+    trace_daemon: str | None
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -67,6 +72,10 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         ),
         alias_ttl_s=float(environ.get("LAMPYRIS_ALIAS_TTL_S", "5")),
         scratch=environ.get("TMPDIR", "/tmp") + "/lampyris",  # noqa: S108 - all that Lambda may write
+        is_snapshot=environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start",
+        credentials_url=environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+        credentials_token=environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", ""),
+        trace_daemon=environ.get("AWS_XRAY_DAEMON_ADDRESS"),
     )
 
 
@@ -77,7 +86,12 @@ def _model_and_alias(item: str) -> tuple[str, str]:
 
 def open_store(settings: Settings) -> ObjectStore:
     """Open the registry's bucket."""
-    return s3_store(settings.bucket, endpoint=settings.endpoint)
+    if settings.credentials_url is None:
+        return s3_store(settings.bucket, endpoint=settings.endpoint)
+    from lampyris.adapters.container_credentials import ContainerCredentials  # noqa: PLC0415 - 15 ms
+
+    credentials = ContainerCredentials(settings.credentials_url, settings.credentials_token)
+    return s3_store(settings.bucket, endpoint=settings.endpoint, credentials=credentials)
 
 
 class Loading(msgspec.Struct, frozen=True, kw_only=True):

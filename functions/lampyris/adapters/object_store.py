@@ -1,6 +1,6 @@
 """A bucket through obstore: S3 in the cloud and in the local cloud, memory in tests."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
@@ -15,7 +15,7 @@ from lampyris.errors import ObjectChanged, ObjectExists, ObjectNotFound, StoreUn
 if TYPE_CHECKING:  # obstore offers these names to type checkers only
     from pathlib import Path  # 7 ms of a cold start, before the download begins
 
-    from obstore.store import ClientConfig, RetryConfig
+    from obstore.store import ClientConfig, RetryConfig, S3Credential
 
 # An HTTP API gives a request 30 s in all: a store that has not answered by then is unavailable, not slow.
 _CONNECT_TIMEOUT = timedelta(seconds=2)
@@ -27,8 +27,16 @@ _MAX_RETRIES = 4
 class ObjectStore:
     """A Store on any bucket that obstore can reach."""
 
-    def __init__(self, bucket: LocalStore | MemoryStore | S3Store) -> None:
+    def __init__(
+        self, bucket: LocalStore | MemoryStore | S3Store, *, reopen: Callable[[], S3Store] | None = None
+    ) -> None:
         self._bucket = bucket
+        self._reopen = reopen
+
+    def reconnect(self) -> None:
+        """Forget connections and credentials, where there are any; the next call makes new ones."""
+        if self._reopen is not None:
+            self._bucket = self._reopen()
 
     def get(self, key: str) -> Stored:
         with _errors("get", key):
@@ -95,10 +103,13 @@ def _errors(operation: str, key: str) -> Iterator[None]:
         ) from error
 
 
-def s3_store(bucket: str, *, endpoint: str | None = None) -> ObjectStore:
+def s3_store(
+    bucket: str, *, endpoint: str | None = None, credentials: "Callable[[], S3Credential] | None" = None
+) -> ObjectStore:
     """Open a bucket on S3, or on what answers as S3 at `endpoint`.
 
-    Region and credentials come from the standard AWS environment variables.
+    Region and credentials come from the standard AWS environment variables; credentials from `credentials`
+    instead, if it is given, each time that the former ones run out.
     """
     client: ClientConfig = {
         "connect_timeout": _CONNECT_TIMEOUT,
@@ -106,9 +117,17 @@ def s3_store(bucket: str, *, endpoint: str | None = None) -> ObjectStore:
         "allow_http": endpoint is not None,
     }
     retries: RetryConfig = {"max_retries": _MAX_RETRIES, "retry_timeout": _RETRY_TIMEOUT}
-    if endpoint is None:
-        return ObjectStore(S3Store(bucket, client_options=client, retry_config=retries))
-    return ObjectStore(S3Store(bucket, endpoint=endpoint, client_options=client, retry_config=retries))
+
+    def connect() -> S3Store:
+        return S3Store(
+            bucket,
+            config={} if endpoint is None else {"endpoint": endpoint},
+            client_options=client,
+            retry_config=retries,
+            credential_provider=credentials,
+        )
+
+    return ObjectStore(connect(), reopen=connect)
 
 
 def memory_store() -> ObjectStore:

@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -32,25 +32,24 @@ class _Subsegment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     type: str = ""
     trace_id: str = ""
     parent_id: str = ""
-    annotations: Mapping[str, str | int] = {}
+    annotations: Mapping[str, str] = {}
     subsegments: tuple["_Subsegment", ...] = ()
 
 
 class Tracer:
-    """Sends to the daemon at `address` ("host:port"), by a socket opened when it is needed."""
+    """Sends to the daemon at `address` ("host:port").
 
-    def __init__(self, address: str) -> None:
+    `trace_header` returns what Lambda says of the present invocation: `Root=…;Parent=…;Sampled=1`.
+    """
+
+    def __init__(self, address: str, *, trace_header: Callable[[], str]) -> None:
         host, _, port = address.rpartition(":")
         self._address = (host, int(port))
+        self._trace_header = trace_header
 
-    def send(
-        self, trace_header: str, whole: Span, parts: Sequence[Span], annotations: Mapping[str, str | int]
-    ) -> None:
-        """Send one request's parts, if its trace is sampled.
-
-        `trace_header` is Lambda's: `Root=…;Parent=…;Sampled=1`.
-        """
-        fields = dict(field.partition("=")[::2] for field in trace_header.split(";"))
+    def send(self, whole: Span, parts: Sequence[Span], annotations: Mapping[str, str]) -> None:
+        """Send one request's parts, if its trace is sampled."""
+        fields = dict(field.partition("=")[::2] for field in self._trace_header().split(";"))
         if fields.get("Sampled") != "1" or "Root" not in fields or "Parent" not in fields:
             return
         document = _Subsegment(
