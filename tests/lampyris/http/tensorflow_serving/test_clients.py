@@ -9,7 +9,7 @@ from urllib.request import Request, urlopen
 import httpx
 import numpy as np
 import pytest
-import requests  # type: ignore[import-untyped]  # its types are a package of their own
+import requests
 from PIL import Image
 
 
