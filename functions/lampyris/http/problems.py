@@ -76,6 +76,7 @@ def problem_reply(error: Exception, request_id: str) -> Reply:
         "detail": detail,
         "code": code,
         "request_id": request_id,
+        "error": detail,  # where clients of KServe, Triton and TensorFlow Serving look
     }
     headers = {}
     if isinstance(error, errors.MethodNotAllowed):

@@ -1,17 +1,10 @@
-"""`/v2`: health, metadata and inference."""
+"""`/v2`: inference; `metadata` has the rest."""
 
-import lampyris
 from lampyris.bootstrap import Serving
 from lampyris.domain.names import LIVE
-from lampyris.domain.registry import list_versions
-from lampyris.errors import RouteNotFound
 from lampyris.http.event import Request
-from lampyris.http.open_inference.messages import (
-    infer_request,
-    infer_response,
-    model_metadata,
-    server_metadata,
-)
+from lampyris.http.open_inference.requests import read_request
+from lampyris.http.open_inference.responses import infer_reply, wanted_outputs
 from lampyris.http.reply import Answer, json_reply
 
 
@@ -27,43 +20,15 @@ def answer(request: Request, serving: Serving, path: list[str]) -> Answer:
         case ["models", model, "versions", version, "infer"]:
             request.expect("POST")
             return _infer(request, serving, model, version)
-    request.expect("GET")
-    match path:
-        case []:
-            return Answer(reply=json_reply(server_metadata(lampyris.__version__)))
-        case ["health", "live"]:
-            return Answer(reply=json_reply({"live": True}))
-        case ["health", "ready"]:
-            return Answer(reply=json_reply({"ready": True}))
-        case ["models", model]:
-            return _metadata(serving, model, LIVE)
-        case ["models", model, "versions", version]:
-            return _metadata(serving, model, version)
-        case ["models", model, "ready"]:
-            return _ready(request, serving, model, LIVE)
-        case ["models", model, "versions", version, "ready"]:
-            return _ready(request, serving, model, version)
         case _:
-            raise RouteNotFound(method=request.method, path=request.path)
+            from lampyris.http.open_inference.metadata import about  # noqa: PLC0415 - predictions want none of it
+
+            return Answer(reply=json_reply(about(request, serving, path)))
 
 
 def _infer(request: Request, serving: Serving, model: str, version: str) -> Answer:
-    wire = infer_request(request.body)
     manifest = serving.resolver.resolve(model, version)
-    outputs = wire.wanted(manifest.signature)
-    prediction = serving.inference.run(
-        manifest, wire.arrays(), deadline_s=request.deadline_s, outputs=outputs
-    )
-    return Answer(reply=json_reply(infer_response(prediction, wire.id)), prediction=prediction)
-
-
-def _metadata(serving: Serving, model: str, version: str) -> Answer:
-    manifest = serving.resolver.resolve(model, version)
-    return Answer(reply=json_reply(model_metadata(manifest, list_versions(serving.store, model))))
-
-
-def _ready(request: Request, serving: Serving, model: str, version: str) -> Answer:
-    """Say that a model can answer, which is true once its session is made."""
-    manifest = serving.resolver.resolve(model, version)
-    serving.inference.load(manifest, deadline_s=request.deadline_s)
-    return Answer(reply=json_reply({"name": model, "ready": True}))
+    wire, inputs = read_request(request, manifest.signature)
+    wanted = wanted_outputs(wire, manifest.signature)
+    prediction = serving.inference.run(manifest, inputs, deadline_s=request.deadline_s, outputs=tuple(wanted))
+    return Answer(reply=infer_reply(prediction, wire, wanted), prediction=prediction)
