@@ -21,7 +21,7 @@ class _Record(msgspec.Struct, frozen=True):
     code: str = ""
     model: str = ""
     upload: str = ""
-    version: int = 0
+    version: int | str = 0
 
 
 def follow(lines: SimpleQueue[LogLine], console: Console) -> NoReturn:

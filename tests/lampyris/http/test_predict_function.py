@@ -333,16 +333,16 @@ def test_each_request_leaves_one_line_with_metrics_and_no_payload(
 
 
 def test_an_error_of_ours_is_logged_with_its_trace(
-    call: Any, store: Store, caplog: pytest.LogCaptureFixture
+    call: Any, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store.put("models/glow/aliases/live.json", b"not a document")
 
     call("POST", "/models/glow/predict", {"inputs": ROWS})
 
-    (record,) = caplog.records
-    assert record.levelname == "ERROR"
-    assert vars(record)["request_id"] == "req-1"
-    assert record.exc_info is not None
+    error, request = log_lines(capsys)
+    assert (error["level"], error["request_id"]) == ("ERROR", request["request_id"])
+    assert error["exception_name"] in error["exception"]
+    assert "routes.py" in error["exception"]
 
 
 @given(
