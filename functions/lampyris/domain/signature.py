@@ -38,7 +38,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def image(self) -> ImageSpec | None:
-        """How a PNG or JPEG becomes the input; None if the model does not take raw pixels.
+        """How a picture becomes the input; None if the model does not take raw pixels.
 
         A model takes pictures if its only input is UINT8 with shape (N, height, width, 1 or 3).
         """

@@ -4,8 +4,10 @@ from lampyris.bootstrap import Serving
 from lampyris.domain.names import LIVE
 from lampyris.errors import RouteNotFound
 from lampyris.http.event import Request
-from lampyris.http.predictions.rows import predict_inputs, predict_response
-from lampyris.http.reply import Answer, json_reply
+from lampyris.http.predictions.answers import reply_with
+from lampyris.http.predictions.inputs import read_inputs
+from lampyris.http.predictions.wanted import read_wanted
+from lampyris.http.reply import Answer
 
 
 def answer(request: Request, serving: Serving, path: list[str]) -> Answer:
@@ -25,6 +27,11 @@ def answer(request: Request, serving: Serving, path: list[str]) -> Answer:
 def _predict(request: Request, serving: Serving, model: str, version: str) -> Answer:
     request.expect("POST")
     manifest = serving.resolver.resolve(model, version)
-    inputs = predict_inputs(request, manifest)
-    prediction = serving.inference.run(manifest, inputs, deadline_s=request.deadline_s)
-    return Answer(reply=json_reply(predict_response(prediction)), prediction=prediction)
+    wanted = read_wanted(request, manifest.signature)
+    prediction = serving.inference.run(
+        manifest,
+        read_inputs(request, manifest),
+        deadline_s=request.deadline_s,
+        outputs=wanted.outputs,
+    )
+    return Answer(reply=reply_with(prediction, wanted), prediction=prediction)

@@ -1,20 +1,15 @@
-"""`POST /models/{model}/predict`: a picture or plain JSON in, labels and probabilities out."""
+"""Rows as JSON carries them, and how a refusal names the one that is wrong."""
 
+from bisect import bisect_left
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from lampyris.domain.manifest import Manifest
-from lampyris.domain.signature import Signature
-from lampyris.domain.tensors import Array, Tensor, values_of
-from lampyris.errors import InvalidImage, InvalidTensor, MalformedRequest, UnsupportedMediaType
-from lampyris.http.event import Request
+from lampyris.domain.signature import Signature, TensorSpec
+from lampyris.domain.tensors import Array, values_of
+from lampyris.errors import InvalidTensor, MalformedRequest
 from lampyris.http.json_body import decode_body
-from lampyris.http.open_inference.messages import output_tensors
-from lampyris.http.reply import JSON
-from lampyris.serving.infer import Prediction
-
-IMAGES = ("image/png", "image/jpeg")
 
 
 class PredictRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,89 +18,62 @@ class PredictRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     inputs: list[Any] | dict[str, list[Any]]
 
 
-class ClassPrediction(msgspec.Struct, frozen=True, kw_only=True):
-    """What a classifier says of one row."""
-
-    label: str
-    probability: float
-    probabilities: dict[str, float]
-
-
-class PredictResponse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`predictions` from a classifier, `outputs` from any other model."""
-
-    model: str
-    version: int
-    predictions: tuple[ClassPrediction, ...] | None = None
-    outputs: tuple[Tensor, ...] | None = None
-
-
 _decode = msgspec.json.Decoder(PredictRequest).decode
 
 
-def predict_inputs(request: Request, manifest: Manifest) -> dict[str, Array]:
-    """Turn a request's body into arrays, as its Content-Type says.
+def read_json(body: str | bytes, signature: Signature) -> dict[str, Array]:
+    """Turn a JSON body into arrays.
 
-    Raises: UnsupportedMediaType, MalformedRequest, InvalidImage, ImageTooLarge, InvalidTensor.
+    Raises: MalformedRequest, InvalidTensor naming the row, 1 for the first.
     """
-    media_type = request.media_type
-    if media_type in IMAGES:
-        return _picture(request.content, manifest)
-    if media_type == JSON:
-        return _rows(request.body, manifest.signature)
-    raise UnsupportedMediaType(media_type=media_type, supported=(JSON, *IMAGES))
-
-
-def _picture(data: bytes, manifest: Manifest) -> dict[str, Array]:
-    spec = manifest.signature.image
-    if spec is None:
-        takes = ", ".join(f"{spec.name} ({spec.datatype})" for spec in manifest.signature.inputs)
-        raise InvalidImage(
-            reason=f"Model {manifest.model!r} takes no images; send JSON with its inputs: {takes}."
-        )
-    from lampyris.domain.images import decode_image  # noqa: PLC0415 - Pillow is for who sends pictures
-
-    return {spec.input: decode_image(data, spec)[None]}
-
-
-def _rows(body: str | bytes, signature: Signature) -> dict[str, Array]:
     inputs = decode_body(_decode, body).inputs
-    specs = {spec.name: spec for spec in signature.inputs}
     if isinstance(inputs, list):
-        if len(specs) != 1:
-            names = ", ".join(specs) or "{}, as it takes none"
-            raise MalformedRequest(reason=f"The model has {len(specs)} inputs; send rows by name: {names}.")
-        inputs = {next(iter(specs)): inputs}
+        inputs = {only_input(signature, "send rows by name").name: inputs}
+    specs = {spec.name: spec for spec in signature.inputs}
     for name in inputs:
         if name not in specs:
-            raise InvalidTensor(
-                tensor=name, reason=f"the model has no such input; it takes {', '.join(specs)}."
-            )
-    return {name: values_of(name, specs[name].datatype, rows) for name, rows in inputs.items()}
+            raise unknown_input(name, signature)
+    return {name: stack(specs[name], rows, lambda place: f"row {place + 1}") for name, rows in inputs.items()}
 
 
-def predict_response(prediction: Prediction) -> PredictResponse:
-    """Say what the model said: labels where it has labels, tensors where it has none."""
-    manifest = prediction.manifest
-    labels = manifest.signature.labels
-    if labels is None:
-        return PredictResponse(
-            model=manifest.model,
-            version=manifest.version,
-            outputs=output_tensors(manifest.signature, prediction.outputs),
+def only_input(signature: Signature, instead: str) -> TensorSpec:
+    """Return the input of a model that has one; `instead` says what to do where it has not.
+
+    Raises: MalformedRequest.
+    """
+    if len(signature.inputs) != 1:
+        names = ", ".join(spec.name for spec in signature.inputs) or "{}, as it takes none"
+        raise MalformedRequest(reason=f"The model has {len(signature.inputs)} inputs; {instead}: {names}.")
+    return signature.inputs[0]
+
+
+def unknown_input(name: str, signature: Signature) -> InvalidTensor:
+    known = ", ".join(spec.name for spec in signature.inputs)
+    return InvalidTensor(tensor=name, reason=f"the model has no such input; it takes {known}.")
+
+
+def stack(spec: TensorSpec, rows: list[Any], place: Callable[[int], str]) -> Array:
+    """Turn rows into one array; `place` says where row 0, 1, ... stands in what was sent.
+
+    Raises: InvalidTensor naming the first row that does not fit.
+    """
+    try:
+        return values_of(spec.name, spec.datatype, rows)
+    except InvalidTensor as error:
+        # Whether the rows up to one are fine changes once, from yes to no, so halving finds the place.
+        first = bisect_left(
+            range(len(rows)), True, key=lambda row: _misfit(spec, rows[: row + 1]) is not None
         )
-    probabilities_NC = prediction.outputs[manifest.signature.outputs[0].name].reshape(-1, len(labels))
-    return PredictResponse(
-        model=manifest.model,
-        version=manifest.version,
-        predictions=tuple(_class_prediction(labels, row.tolist()) for row in probabilities_NC),
-    )
+        if first == len(rows):
+            raise
+        alone = _misfit(spec, rows[first : first + 1])
+        reason = alone.reason if alone else f"it is unlike the rows before it: {error.reason}"
+        raise InvalidTensor(tensor=spec.name, reason=f"{place(first)}: {reason}") from None
 
 
-def _class_prediction(labels: tuple[str, ...], probabilities: list[float]) -> ClassPrediction:
-    best = max(range(len(labels)), key=probabilities.__getitem__)
-    return ClassPrediction(
-        label=labels[best],
-        probability=probabilities[best],
-        probabilities=dict(zip(labels, probabilities, strict=True)),
-    )
+def _misfit(spec: TensorSpec, rows: list[Any]) -> InvalidTensor | None:
+    try:
+        values_of(spec.name, spec.datatype, rows)
+    except InvalidTensor as error:
+        return error
+    return None
