@@ -1,7 +1,7 @@
 """Models that answer with what they were given, whatever its datatype."""
 
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import get_args
 
 import onnx
 import pytest
@@ -26,7 +26,7 @@ PublishIdentity = Callable[..., Manifest]
 
 
 @pytest.fixture
-def publish_identity(publish: Any) -> PublishIdentity:
+def publish_identity(publish: Callable[..., Manifest]) -> PublishIdentity:
     """Publish a model that copies inputs x0, x1, … of these datatypes to its outputs y0, y1, …."""
 
     def publish_copy(
@@ -45,7 +45,8 @@ def publish_identity(publish: Any) -> PublishIdentity:
         graph = helper.make_graph(
             [helper.make_node("Identity", [f"x{index}"], [f"y{index}"]) for index in range(len(datatypes))],
             "echo",
-            *([_value(spec) for spec in sides[side]] for side in "xy"),
+            [_value(spec) for spec in sides["x"]],
+            [_value(spec) for spec in sides["y"]],
         )
         return publish(
             name,
