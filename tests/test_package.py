@@ -70,13 +70,14 @@ def test_packaged_template_differs_only_in_where_the_code_is_and_in_the_default_
         ("Default: arm64", "Default: x86_64"),
         ("CodeUri: functions/", "CodeUri: PublishFunction/"),
         ("CodeUri: functions/", "CodeUri: PredictFunction/"),
+        ("CodeUri: functions/", "CodeUri: ControlFunction/"),
     ]
 
 
 def test_every_function_of_the_template_has_requirements() -> None:
     wanted = {function.name: requirements(function.extra) for function in functions_of(TEMPLATE)}
 
-    assert set(wanted) == {"PredictFunction", "PublishFunction"}
+    assert set(wanted) == {"ControlFunction", "PredictFunction", "PublishFunction"}
     assert all(wanted.values())
 
 
@@ -86,6 +87,13 @@ def test_publish_gets_what_predict_gets_and_more() -> None:
 
     assert set(predict) < set(publish)
     assert not any(requirement.startswith("lampyris") for requirement in publish)
+
+
+def test_control_gets_no_more_than_predict_and_no_onnxruntime() -> None:
+    control = set(requirements("control"))
+
+    assert control < set(requirements("predict"))
+    assert not any(requirement.startswith("onnxruntime") for requirement in control)
 
 
 def test_predict_gets_neither_boto3_nor_pydantic_nor_torch() -> None:

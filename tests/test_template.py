@@ -1,10 +1,14 @@
 """The template as CloudFormation would see it: translated as AWS does, then linted and looked at."""
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import pytest
+from samtranslator.yaml_helper import yaml_parse
 
 from check_template import problems, translate
 
@@ -39,14 +43,14 @@ def statements(resources: dict[str, Resource]) -> Iterator[dict[str, Any]]:
             yield from document["Statement"]
 
 
-def allowed(resources: dict[str, Resource], role: str) -> dict[str, Any]:
-    """What a role may do: resource by action."""
+def allowed(resources: dict[str, Resource], role: str) -> dict[str, list[Any]]:
+    """What a role may do: resources by action."""
     (policy,) = resources[role]["Properties"]["Policies"]
-    return {
-        action: statement["Resource"]
-        for statement in policy["PolicyDocument"]["Statement"]
-        for action in as_list(statement["Action"])
-    }
+    found: dict[str, list[Any]] = {}
+    for statement in policy["PolicyDocument"]["Statement"]:
+        for action in as_list(statement["Action"]):
+            found.setdefault(action, []).extend(as_list(statement["Resource"]))
+    return found
 
 
 def as_list(value: object) -> list[Any]:
@@ -59,11 +63,12 @@ def test_translated_template_has_nothing_for_cfn_lint_to_complain_of(template: d
     assert found == []
 
 
-def test_template_deploys_the_two_functions_on_python_3_13(resources: dict[str, Resource]) -> None:
+def test_template_deploys_the_three_functions_on_python_3_13(resources: dict[str, Resource]) -> None:
     functions = of_type(resources, "AWS::Lambda::Function")
 
     handlers = {name: function["Handler"] for name, function in functions.items()}
     assert handlers == {
+        "ControlFunction": "lampyris.handlers.control.handler",
         "PredictFunction": "lampyris.handlers.predict.handler",
         "PublishFunction": "lampyris.handlers.publish.handler",
     }
@@ -99,6 +104,11 @@ def test_functions_are_told_what_their_bootstrap_reads(resources: dict[str, Reso
         "LAMPYRIS_PRELOAD": {"Ref": "PreloadModels"},
         "POWERTOOLS_SERVICE_NAME": "predict",
     }
+    assert functions["ControlFunction"]["Environment"]["Variables"] == {
+        **shared,
+        "LAMPYRIS_PREDICT_MEMORY_MB": {"Ref": "PredictMemory"},
+        "POWERTOOLS_SERVICE_NAME": "control",
+    }
 
 
 def test_functions_are_traced_and_log_to_groups_that_expire(resources: dict[str, Resource]) -> None:
@@ -107,7 +117,7 @@ def test_functions_are_traced_and_log_to_groups_that_expire(resources: dict[str,
     for function in of_type(resources, "AWS::Lambda::Function").values():
         assert function["TracingConfig"] == {"Mode": "Active"}
         assert function["LoggingConfig"]["LogGroup"]["Ref"] in groups
-    assert set(groups) == {"ApiLogs", "PredictLogs", "PublishLogs"}
+    assert set(groups) == {"ApiLogs", "ControlLogs", "PredictLogs", "PublishLogs"}
     assert all(group["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups.values())
 
 
@@ -115,7 +125,11 @@ def test_each_function_has_a_role_of_its_own(resources: dict[str, Resource]) -> 
     functions = of_type(resources, "AWS::Lambda::Function")
 
     roles = {name: function["Role"]["Fn::GetAtt"][0] for name, function in functions.items()}
-    assert roles == {"PredictFunction": "PredictRole", "PublishFunction": "PublishRole"}
+    assert roles == {
+        "ControlFunction": "ControlRole",
+        "PredictFunction": "PredictRole",
+        "PublishFunction": "PublishRole",
+    }
     for role in of_type(resources, "AWS::IAM::Role").values():
         assert "ManagedPolicyArns" not in role
 
@@ -139,27 +153,41 @@ def test_only_tracing_is_allowed_on_every_resource(resources: dict[str, Resource
         if statement["Effect"] == "Allow" and "*" in as_list(statement["Resource"])
     ]
 
-    assert on_everything == [["xray:PutTraceSegments", "xray:PutTelemetryRecords"]] * 2
+    assert on_everything == [["xray:PutTraceSegments", "xray:PutTelemetryRecords"]] * 3
 
 
-def test_predict_reads_models_and_blobs_and_writes_nothing_to_the_bucket(
-    resources: dict[str, Resource],
-) -> None:
+def below(*prefixes: str) -> list[dict[str, str]]:
+    return [{"Fn::Sub": f"${{Bucket.Arn}}/{prefix}/*"} for prefix in prefixes]
+
+
+def test_predict_reads_what_it_serves_and_writes_large_answers_only(resources: dict[str, Resource]) -> None:
     predict = allowed(resources, "PredictRole")
 
-    assert {action for action in predict if action.startswith("s3:")} == {"s3:GetObject", "s3:ListBucket"}
-    assert predict["s3:GetObject"] == [
-        {"Fn::Sub": "${Bucket.Arn}/models/*"},
-        {"Fn::Sub": "${Bucket.Arn}/blobs/*"},
-    ]
+    assert {action for action in predict if action.startswith("s3:")} == {
+        "s3:AbortMultipartUpload",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:PutObject",
+    }
+    assert predict["s3:GetObject"] == below("models", "blobs", "uploads", "answers")
+    assert predict["s3:PutObject"] == below("answers")
+
+
+def test_control_may_sign_uploads_and_touch_nothing_else_of_the_bucket(
+    resources: dict[str, Resource],
+) -> None:
+    control = allowed(resources, "ControlRole")
+
+    assert {action for action in control if action.startswith("s3:")} == {"s3:PutObject"}
+    assert control["s3:PutObject"] == below("uploads")
 
 
 def test_publish_may_not_write_to_the_inbox_nor_delete_anything(resources: dict[str, Resource]) -> None:
     publish = allowed(resources, "PublishRole")
 
-    assert {"Fn::Sub": "${Bucket.Arn}/inbox/*"} not in publish["s3:PutObject"]
+    assert publish["s3:PutObject"] == below("blobs", "models", "rejected")
     assert [action for action in publish if "Delete" in action] == ["sqs:DeleteMessage"]
-    assert publish["sqs:ReceiveMessage"] == {"Fn::GetAtt": ["InboxQueue", "Arn"]}
+    assert publish["sqs:ReceiveMessage"] == [{"Fn::GetAtt": ["InboxQueue", "Arn"]}]
 
 
 def test_bucket_is_encrypted_versioned_private_and_outlives_the_stack(
@@ -191,13 +219,24 @@ def test_bucket_and_queues_refuse_requests_without_tls(resources: dict[str, Reso
         assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_lifecycle_clears_the_inbox_and_never_the_registry(resources: dict[str, Resource]) -> None:
+def test_lifecycle_clears_what_passes_through_and_never_the_registry(resources: dict[str, Resource]) -> None:
     rules = resources["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
 
     expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
-    assert expiring == {"inbox/": 30}
+    assert expiring == {"inbox/": 30, "uploads/": 1, "answers/": 1}
     assert any("NoncurrentVersionExpiration" in rule for rule in rules)
     assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
+
+
+def test_bodies_and_answers_are_gone_for_good_after_a_day(resources: dict[str, Resource]) -> None:
+    rules = resources["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+
+    noncurrent = {
+        rule["Prefix"]: rule["NoncurrentVersionExpiration"]["NoncurrentDays"]
+        for rule in rules
+        if rule.get("Prefix") in {"uploads/", "answers/"}
+    }
+    assert noncurrent == {"uploads/": 1, "answers/": 1}
 
 
 def test_inbox_tells_its_queue_of_whole_bundles_and_bare_models(resources: dict[str, Resource]) -> None:
@@ -275,6 +314,9 @@ def test_every_route_asks_for_a_signature(resources: dict[str, Resource]) -> Non
     assert {path: list(methods) for path, methods in paths.items()} == {
         "/v2": ["x-amazon-apigateway-any-method"],
         "/v2/{path+}": ["x-amazon-apigateway-any-method"],
+        "/v1/{path+}": ["x-amazon-apigateway-any-method"],
+        "/uploads": ["x-amazon-apigateway-any-method"],
+        "/openapi.json": ["x-amazon-apigateway-any-method"],
         "/models/{model}/predict": ["post"],
         "/models/{model}/versions/{version}/predict": ["post"],
         "$default": ["x-amazon-apigateway-any-method"],
@@ -296,6 +338,73 @@ def test_function_gives_up_before_the_api_does(resources: dict[str, Resource]) -
     timeout_s = resources["PredictFunction"]["Properties"]["Timeout"]
 
     assert timeout_s < 30
+
+
+def test_predictions_go_to_the_published_version(resources: dict[str, Resource]) -> None:
+    paths = resources["Api"]["Properties"]["Body"]["paths"]
+
+    integration = paths["/models/{model}/predict"]["post"]["x-amazon-apigateway-integration"]
+    alias = resources["PredictFunctionAliaslive"]["Properties"]
+    (version,) = (name for name in resources if name.startswith("PredictFunctionVersion"))
+    assert "${PredictFunctionAliaslive}" in integration["uri"]["Fn::Sub"]
+    assert alias["FunctionVersion"] == {"Fn::GetAtt": [version, "Version"]}
+
+
+def test_every_parameter_that_the_predict_function_depends_on_makes_a_new_version(
+    resources: dict[str, Resource],
+) -> None:
+    (version,) = of_type(resources, "AWS::Lambda::Version").values()
+
+    used = parameters_in(resources["PredictFunction"]["Properties"])
+    assert used == {
+        "AliasTtlSeconds",
+        "Architecture",
+        "PredictMemory",
+        "PredictStorage",
+        "PreloadModels",
+        "SnapStart",
+    }
+    assert used == parameters_in(version["Description"])
+
+
+def parameters_in(node: Any) -> set[str]:
+    """The parameters that a part of a template depends on."""
+    declared = set(yaml_parse(TEMPLATE)["Parameters"])
+    return {name for name in declared if re.search(rf"\b{name}\b", json.dumps(node))}
+
+
+def test_description_of_a_version_holds_the_longest_values() -> None:
+    parameters = yaml_parse(TEMPLATE)["Parameters"]
+    pattern, _ = yaml_parse(TEMPLATE)["Resources"]["PredictFunction"]["Properties"]["VersionDescription"][
+        "Fn::Sub"
+    ]
+
+    longest = {
+        **{name: parameter["MaxValue"] for name, parameter in parameters.items() if "MaxValue" in parameter},
+        "Architecture": "x86_64",
+        "SnapStart": "PublishedVersions",
+        "PreloadModels": "m" * parameters["PreloadModels"]["MaxLength"],
+        "Storage": parameters["PredictStorage"]["MaxValue"],
+    }
+    assert len(Template(pattern).substitute(longest)) <= 256
+
+
+def test_snap_start_leaves_the_storage_that_aws_allows_beside_it(resources: dict[str, Resource]) -> None:
+    function = resources["PredictFunction"]["Properties"]
+
+    assert function["SnapStart"] == {"ApplyOn": {"Ref": "SnapStart"}}
+    assert function["EphemeralStorage"] == {
+        "Size": {"Fn::If": ["HasSnapStart", 512, {"Ref": "PredictStorage"}]}
+    }
+
+
+def test_warm_environments_are_kept_where_a_number_of_them_is_given(resources: dict[str, Resource]) -> None:
+    alias = resources["PredictFunctionAliaslive"]["Properties"]
+
+    condition, then, otherwise = alias["ProvisionedConcurrencyConfig"]["Fn::If"]
+    assert condition == "HasProvisionedConcurrency"
+    assert then == {"ProvisionedConcurrentExecutions": {"Ref": "ProvisionedConcurrency"}}
+    assert otherwise == {"Ref": "AWS::NoValue"}
 
 
 def test_outputs_name_what_a_client_needs() -> None:

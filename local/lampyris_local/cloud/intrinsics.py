@@ -120,9 +120,10 @@ class Intrinsics:
         """Whether a condition of the section Conditions holds."""
         if name not in self._conditions:
             raise TemplateError(f"There is no condition {name}; the section Conditions must define it.")
-        return self._holds(self._conditions[name])
+        return self.holds(self._conditions[name])
 
-    def _holds(self, node: Any) -> bool:
+    def holds(self, node: Any) -> bool:
+        """Whether a condition function holds, such as Fn::Equals."""
         if not isinstance(node, Mapping) or len(node) != 1:
             raise TemplateError(f"A condition is one function such as Fn::Equals, not {node!r}.")
         ((name, argument),) = node.items()
@@ -134,11 +135,11 @@ class Intrinsics:
                 return text(self.resolve(left)) == text(self.resolve(right))
             case "Fn::Not":
                 (inner,) = self._arguments("Fn::Not", argument, 1)
-                return not self._holds(inner)
+                return not self.holds(inner)
             case "Fn::And":
-                return all(map(self._holds, argument))
+                return all(map(self.holds, argument))
             case "Fn::Or":
-                return any(map(self._holds, argument))
+                return any(map(self.holds, argument))
         raise TemplateError(
             f"The local cloud does not know the condition {name}; "
             "it knows Condition, Fn::Equals, Fn::Not, Fn::And and Fn::Or."

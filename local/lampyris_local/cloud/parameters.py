@@ -34,6 +34,11 @@ def _value(name: str, declaration: Mapping[str, Any], override: str | None) -> A
             pattern = declaration.get("AllowedPattern")
             if pattern is not None and re.fullmatch(pattern, value) is None:
                 raise TemplateError(f"The parameter {name} is {value!r}; it must match {pattern}.")
+            longest = _number(name, text(declaration.get("MaxLength", len(value))))
+            if len(value) > longest:
+                raise TemplateError(
+                    f"The parameter {name} has {len(value)} letters; it may have {longest} at most."
+                )
             return value
         case "Number":
             number = _number(name, value)

@@ -88,6 +88,7 @@ class _Reader:
             attribute=self._attribute,
             finish=lambda made: made.replace(place.api_url_on_aws, place.api_url),
         )
+        self._check_rules(document.get("Rules") or {})
         self._declared: Mapping[str, Any] = document["Resources"]
         for logical_id, resource in self._declared.items():
             if not isinstance(resource, Mapping) or not isinstance(resource.get("Type"), str):
@@ -97,6 +98,15 @@ class _Reader:
             for logical_id, resource in self._declared.items()
             if "Condition" not in resource or self._intrinsics.condition(resource["Condition"])
         }
+
+    def _check_rules(self, rules: Mapping[str, Any]) -> None:
+        """Refuse parameters that do not go together, as the section Rules says."""
+        for name, rule in rules.items():
+            if "RuleCondition" in rule and not self._intrinsics.holds(rule["RuleCondition"]):
+                continue
+            for assertion in rule["Assertions"]:
+                if not self._intrinsics.holds(assertion["Assert"]):
+                    raise TemplateError(assertion.get("AssertDescription", f"The rule {name} does not hold."))
 
     def stack(self) -> Stack:
         for logical_id, resource in self._resources.items():

@@ -11,6 +11,7 @@ DECLARED: dict[str, Any] = {
     "Quoted": {"Type": "Number", "Default": "2", "MinValue": "1", "MaxValue": "3"},
     "Models": {"Type": "CommaDelimitedList", "Default": "a, b"},
     "Names": {"Type": "String", "Default": "", "AllowedPattern": "[a-z]*"},
+    "Word": {"Type": "String", "Default": "", "MaxLength": "4"},
 }
 
 
@@ -23,6 +24,7 @@ def test_defaults_hold_where_nothing_overrides_them() -> None:
         "Quoted": 2,
         "Models": ["a", "b"],
         "Names": "",
+        "Word": "",
     }
 
 
@@ -44,6 +46,7 @@ def test_overrides_are_read_by_their_type() -> None:
         ({"Memory": "64"}, "between 128 and 10240"),
         ({"Quoted": "4"}, "between 1 and 3"),
         ({"Names": "A1"}, r"must match \[a-z\]\*"),
+        ({"Word": "12345"}, "has 5 letters; it may have 4 at most"),
     ],
 )
 def test_wrong_override_is_refused(overrides: dict[str, str], complaint: str) -> None:

@@ -337,8 +337,49 @@ def test_projects_own_template_is_read_whole() -> None:
     assert predict.memory_mb == 2048
     assert predict.environment["LAMPYRIS_BUCKET"] == bucket.name
     assert publish.handler == "lampyris.handlers.publish.handler"
-    assert {route.function for route in stack.routes} == {"PredictFunction"}
+    assert {route.function for route in stack.routes} == {"PredictFunction", "ControlFunction"}
     assert source.function == "PublishFunction"
     assert source.reports_item_failures
     assert {notification.queue_arn for notification in bucket.notifications} == {source.queue.arn}
     assert PLACE.api_url in stack.outputs.values()
+
+
+def test_projects_template_refuses_snap_start_beside_provisioned_concurrency() -> None:
+    parameters = {"SnapStart": "PublishedVersions", "ProvisionedConcurrency": "2"}
+
+    with pytest.raises(TemplateError, match="either SnapStart or provisioned concurrency"):
+        read_stack(PROJECT / "template.yaml", parameters, PLACE)
+
+
+RULES = """
+Parameters:
+  Size: { Type: Number, Default: 1 }
+  Kind: { Type: String, Default: small }
+Rules:
+  OnlyLargeOnesGrow:
+    RuleCondition: !Equals [!Ref Kind, small]
+    Assertions:
+      - { Assert: !Equals [!Ref Size, 1], AssertDescription: Small ones have size 1. }
+  Known:
+    Assertions:
+      - Assert: !Not [!Equals [!Ref Kind, odd]]
+Resources: {}
+"""
+
+
+@pytest.mark.parametrize(
+    "parameters", [{}, {"Kind": "large", "Size": "2"}], ids=["assertion holds", "rule does not apply"]
+)
+def test_parameters_that_go_together_are_taken(parameters: dict[str, str], tmp_path: Path) -> None:
+    assert read(tmp_path, RULES, **parameters).functions == {}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "complaint"),
+    [({"Size": "2"}, "Small ones have size 1."), ({"Kind": "odd"}, "The rule Known does not hold.")],
+)
+def test_parameters_that_do_not_go_together_are_refused(
+    parameters: dict[str, str], complaint: str, tmp_path: Path
+) -> None:
+    with pytest.raises(TemplateError, match=complaint):
+        read(tmp_path, RULES, **parameters)
