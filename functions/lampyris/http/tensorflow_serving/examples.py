@@ -16,7 +16,7 @@ _FLOATS = ("FP16", "FP32", "FP64")
 def example_inputs(request: ExamplesRequest, signature: Signature) -> dict[str, Array]:
     """Turn examples into arrays by input name; a flat list of values takes the shape that its input wants.
 
-    Raises: MalformedRequest, InvalidTensor, InvalidImage, ImageTooLarge.
+    Raises: MalformedRequest, InvalidTensor, and what `decode_images` raises.
     """
     if not request.examples:
         raise MalformedRequest(reason="examples holds nothing; send one example at least.")

@@ -19,7 +19,7 @@ from lampyris.http.tensorflow_serving.values import array_of_rows, array_of_valu
 def predict_inputs(request: PredictRequest, signature: Signature) -> dict[str, Array]:
     """Turn a request into arrays by input name.
 
-    Raises: MalformedRequest, InvalidTensor, InvalidImage, ImageTooLarge.
+    Raises: MalformedRequest, InvalidTensor, and what `decode_images` raises.
     """
     rows, columns = request.instances, request.inputs
     if rows is not msgspec.UNSET and columns is not msgspec.UNSET:

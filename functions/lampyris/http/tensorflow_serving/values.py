@@ -12,13 +12,12 @@ import numpy as np
 
 from lampyris.domain.signature import ImageSpec, Signature, TensorSpec
 from lampyris.domain.tensors import Array, values_of
-from lampyris.errors import ImageTooLarge, InvalidImage, InvalidTensor
+from lampyris.errors import InvalidImage, InvalidTensor
 
 BASE64_KEY = "b64"
 # TensorFlow has one type for text and bytes; by this ending an output says that it means bytes.
 _BYTES_SUFFIX = "_bytes"
 _MAX_RANK = 32
-_MAX_PICTURE_BYTES = 192 * 2**20
 
 
 def is_base64(value: Any) -> TypeGuard[dict[str, str]]:
@@ -29,13 +28,10 @@ def is_base64(value: Any) -> TypeGuard[dict[str, str]]:
 def array_of_rows(signature: Signature, spec: TensorSpec, rows: list[Any]) -> Array:
     """Turn the values of an input, one for each instance, into an array with an instance to each row.
 
-    Raises: InvalidTensor, InvalidImage naming the instance that does not fit; ImageTooLarge.
+    Raises: InvalidTensor naming the instance that does not fit; what `decode_images` raises.
     """
-    image = signature.image
-    if image is not None and _holds_pictures(rows):
-        return _pictures(image, rows)
     try:
-        return _tensor(spec, rows)
+        return array_of_value(signature, spec, rows)
     except InvalidTensor as error:
         raise _first_misfit(spec, rows) or error from None
 
@@ -43,13 +39,13 @@ def array_of_rows(signature: Signature, spec: TensorSpec, rows: list[Any]) -> Ar
 def array_of_value(signature: Signature, spec: TensorSpec, value: Any) -> Array:
     """Turn the whole value of an input into an array of its datatype, shaped as the value is nested.
 
-    Raises: InvalidTensor if a value does not fit the datatype, or if rows differ in length; InvalidImage,
-        ImageTooLarge.
+    Raises: InvalidTensor if a value does not fit the datatype, or if rows differ in length; what
+        `decode_images` raises.
     """
     image = signature.image
     if image is not None and is_base64(value):
         return _pictures(image, [value]).squeeze(0)
-    if image is not None and type(value) is list and _holds_pictures(value):
+    if image is not None and type(value) is list and any(type(item) is dict for item in value):
         return _pictures(image, value)
     return _tensor(spec, value)
 
@@ -73,47 +69,30 @@ def _first_misfit(spec: TensorSpec, rows: list[Any]) -> InvalidTensor | None:
         if first is None:
             first = shape
         if shape != first:
-            return _uneven(spec.name, index, shape, first)
+            return InvalidTensor(
+                tensor=spec.name,
+                reason=f"instance {index} has shape {list(shape)}, instance 0 has {list(first)}; "
+                "all must have the same.",
+            )
     return None
-
-
-def _uneven(name: str, index: int, shape: tuple[int, ...], first: tuple[int, ...]) -> InvalidTensor:
-    return InvalidTensor(
-        tensor=name,
-        reason=f"instance {index} has shape {list(shape)}, instance 0 has {list(first)}; "
-        "all must have the same.",
-    )
-
-
-def _holds_pictures(values: list[Any]) -> bool:
-    return any(type(value) is dict for value in values)
 
 
 def _pictures(image: ImageSpec, values: list[Any]) -> Array:
     """Decode pictures into one array, (N, height, width, channels)."""
-    from lampyris.domain.images import MAX_PIXELS, decode_image  # noqa: PLC0415 - for who sends pictures
+    from lampyris.domain.images import decode_images  # noqa: PLC0415 - Pillow is for who sends pictures
 
-    pictures: list[Array] = []
-    size_bytes = 0
-    for index, value in enumerate(values):
+    files = []
+    for place, value in enumerate(values, start=1):
         if not is_base64(value):
             raise InvalidImage(
-                reason=f"Instance {index} is not a picture, as others are; "
+                reason=f"Image {place} is none, as others are; "
                 f'send {{"{BASE64_KEY}": "..."}} for each, or pixels for each.'
             )
         try:
-            picture = decode_image(_decoded(image.input, value), image)
-        except InvalidImage as error:
-            raise InvalidImage(reason=f"Instance {index}: {error.reason}") from None
-        except InvalidTensor as error:
-            raise InvalidTensor(tensor=image.input, reason=f"instance {index}: {error.reason}") from None
-        if pictures and picture.shape != pictures[0].shape:
-            raise _uneven(image.input, index, picture.shape, pictures[0].shape)
-        size_bytes += picture.nbytes
-        if size_bytes > _MAX_PICTURE_BYTES:
-            raise ImageTooLarge(width=picture.shape[1], height=picture.shape[0], limit_pixels=MAX_PIXELS)
-        pictures.append(picture)
-    return np.stack(pictures)
+            files.append(_decoded(value))
+        except ValueError:
+            raise InvalidImage(reason=f"Image {place} is not base64 (RFC 4648, section 4).") from None
+    return decode_images(files, image)
 
 
 def _with_text(name: str, value: Any, depth: int = 0) -> Any:
@@ -123,20 +102,21 @@ def _with_text(name: str, value: Any, depth: int = 0) -> Any:
     if not is_base64(value):
         return value
     try:
-        return _decoded(name, value).decode()
+        return _decoded(value).decode()
     except UnicodeDecodeError:
-        raise InvalidTensor(
-            tensor=name, reason="a b64 value is not UTF-8, and onnxruntime's strings are; send text."
-        ) from None
+        reason = "a b64 value is not UTF-8, and onnxruntime's strings are; send text."
+    except ValueError:
+        reason = "a b64 value is not base64 (RFC 4648, section 4)."
+    raise InvalidTensor(tensor=name, reason=reason)
 
 
-def _decoded(name: str, value: dict[str, str]) -> bytes:
-    """Decode base64 with or without padding and line breaks, as TensorFlow Serving does."""
-    text = "".join(value[BASE64_KEY].split())
-    try:
-        return binascii.a2b_base64(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), strict_mode=True)
-    except ValueError:  # binascii.Error is one; text outside of ASCII is another
-        raise InvalidTensor(tensor=name, reason="a b64 value is not base64 (RFC 4648, section 4).") from None
+def _decoded(value: dict[str, str]) -> bytes:
+    """Decode base64, with or without padding and line breaks, as TensorFlow Serving does.
+
+    Raises: ValueError, which binascii.Error is, and so is what it says of text outside of ASCII.
+    """
+    text = "".join(value[BASE64_KEY].split()).rstrip("=")
+    return binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
 
 
 def json_of(name: str, values: Array) -> Any:
