@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problems. One table says which status each error has, and what a caller may read."""
 
-from typing import Any
+import msgspec
 
 from lampyris import errors
 from lampyris.http.reply import Reply, json_reply
@@ -8,6 +8,7 @@ from lampyris.http.reply import Reply, json_reply
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:lampyris:problem:"
 RETRY_AFTER_S = 2
+INTERNAL_ERROR = "internal-error"
 _INTERNAL, _UNAVAILABLE = 500, 503
 # A sentence may name what the caller sent, which may be megabytes: more than Lambda takes as an answer.
 _DETAIL_LENGTH = 2000
@@ -60,24 +61,39 @@ PROBLEMS: dict[type[errors.LampyrisError], tuple[int, str | None]] = {
 }
 
 
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """What went wrong (RFC 9457). `code` is stable, `detail` is for people.
+
+    `error` says what `detail` says, where clients of KServe, Triton and TensorFlow Serving look.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    error: str
+
+
 def problem_reply(error: Exception, request_id: str) -> Reply:
     """Turn an error into a reply; one that is not in the table says nothing but the request's id."""
     row = PROBLEMS.get(type(error)) if isinstance(error, errors.LampyrisError) else None
     if row is None or not isinstance(error, errors.LampyrisError):
-        status, code = _INTERNAL, "internal-error"
+        status, code = _INTERNAL, INTERNAL_ERROR
         detail = "Something failed here, not in the request. Report it with the request's id."
     else:
         status, instead = row
         code, detail = error.code, instead or str(error)[:_DETAIL_LENGTH]
-    problem: dict[str, Any] = {
-        "type": TYPE_PREFIX + code,
-        "title": TITLES[status],
-        "status": status,
-        "detail": detail,
-        "code": code,
-        "request_id": request_id,
-        "error": detail,  # where clients of KServe, Triton and TensorFlow Serving look
-    }
+    problem = Problem(
+        type=TYPE_PREFIX + code,
+        title=TITLES[status],
+        status=status,
+        detail=detail,
+        code=code,
+        request_id=request_id,
+        error=detail,
+    )
     headers = {}
     if isinstance(error, errors.MethodNotAllowed):
         headers["allow"] = ", ".join(error.allowed)
