@@ -2,9 +2,9 @@
 
 from lampyris.adapters.telemetry import RequestRecord, Telemetry
 from lampyris.bootstrap import Serving
-from lampyris.errors import LampyrisError, OutOfMemory
+from lampyris.errors import OutOfMemory
 from lampyris.http.event import Event, LambdaContext, Request, Response
-from lampyris.http.problems import problem_reply
+from lampyris.http.problems import problem_code, problem_reply
 from lampyris.http.reply import Answer, Reply
 from lampyris.http.response import response_of
 from lampyris.http.routes import answer
@@ -58,14 +58,8 @@ class PredictFunction:
                 manifest=None if found.prediction is None else found.prediction.manifest,
                 prediction=found.prediction,
                 error=error,
-                code=_code(error),
+                code=None if error is None else problem_code(error),
             )
         )
         self._init_ms = None
         return response
-
-
-def _code(error: Exception | None) -> str | None:
-    if error is None:
-        return None
-    return error.code if isinstance(error, LampyrisError) else "internal-error"

@@ -76,15 +76,23 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     error: str
 
 
+def problem_code(error: Exception) -> str:
+    """Return the code of an error; all that are not in the table have one."""
+    return (
+        error.code if isinstance(error, errors.LampyrisError) and type(error) in PROBLEMS else INTERNAL_ERROR
+    )
+
+
 def problem_reply(error: Exception, request_id: str) -> Reply:
     """Turn an error into a reply; one that is not in the table says nothing but the request's id."""
     row = PROBLEMS.get(type(error)) if isinstance(error, errors.LampyrisError) else None
     if row is None or not isinstance(error, errors.LampyrisError):
-        status, code = _INTERNAL, INTERNAL_ERROR
+        status = _INTERNAL
         detail = "Something failed here, not in the request. Report it with the request's id."
     else:
         status, instead = row
-        code, detail = error.code, instead or str(error)[:_DETAIL_LENGTH]
+        detail = instead or str(error)[:_DETAIL_LENGTH]
+    code = problem_code(error)
     problem = Problem(
         type=TYPE_PREFIX + code,
         title=TITLES[status],

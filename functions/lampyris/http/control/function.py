@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 from lampyris.adapters.telemetry import RequestRecord, Telemetry
 from lampyris.bootstrap import Control
-from lampyris.errors import LampyrisError
 from lampyris.http.control.routes import answer
 from lampyris.http.event import Event, LambdaContext, Request, Response
-from lampyris.http.problems import problem_reply
+from lampyris.http.problems import problem_code, problem_reply
 from lampyris.http.response import response_of
 
 _SERVER_ERROR = 500
@@ -46,14 +45,8 @@ class ControlFunction:
                 manifest=None,
                 prediction=None,
                 error=error,
-                code=_code(error),
+                code=None if error is None else problem_code(error),
             )
         )
         self._init_ms = None
         return response
-
-
-def _code(error: Exception | None) -> str | None:
-    if error is None:
-        return None
-    return error.code if isinstance(error, LampyrisError) else "internal-error"
