@@ -200,13 +200,17 @@ def _check_width(line: int, cells: list[str], inputs: list[_Input]) -> None:
     if not cells or len(cells) == width:
         return
     if len(inputs) > 1:
-        raise MalformedRequest(reason=f"Line {line} has {len(cells)} columns, the header {width}.")
+        raise MalformedRequest(reason=f"Line {line} has {_columns(cells)}, the header {width}.")
     spec = inputs[0].spec
     raise InvalidTensor(
         tensor=spec.name,
-        reason=f"line {line} has {len(cells):,} columns; the model wants {width:,}, as its shape is "
+        reason=f"line {line} has {_columns(cells)}; the model wants {width:,}, as its shape is "
         f"{list(spec.shape)} (-1: any size).",
     )
+
+
+def _columns(cells: list[str]) -> str:
+    return "1 column" if len(cells) == 1 else f"{len(cells):,} columns"
 
 
 def _misread(line: int, cells: list[str], inputs: list[_Input]) -> InvalidTensor:

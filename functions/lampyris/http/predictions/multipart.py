@@ -62,8 +62,8 @@ def _part(piece: bytes, place: int) -> Content:
     head_end = piece.find(b"\r\n\r\n", line_end, line_end + _MAX_HEADER_BYTES)
     if line_end < 0 or piece[:line_end].strip(b" \t") or head_end < 0:
         raise MalformedRequest(
-            reason=f"Part {place} does not begin on a line of its own, with {_MAX_HEADER_BYTES:,} bytes of "
-            "headers at most, a blank line, and then the file."
+            reason=f"Part {place} does not begin with a line end (CR LF), {_MAX_HEADER_BYTES:,} bytes of "
+            "headers at most, and a blank line."
         )
     headers = _headers(piece[line_end:head_end], place)
     encoding = headers.get("content-transfer-encoding", "").strip().lower()
