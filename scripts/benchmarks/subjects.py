@@ -1,36 +1,31 @@
 """The models that are measured, published by the publish function's own code."""
 
 import json
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from socket import create_connection, socket
 
 import msgspec
 import numpy as np
+import onnx
 import resnet50
+from perceptron import perceptron
+from processes import Failed
 from rich.console import Console
 
 from lampyris.adapters.object_store import ObjectStore
-from lampyris.domain.layout import FILES, Upload
-from lampyris.domain.manifest import Blob, Manifest
+from lampyris.domain.layout import FILES, Upload, blob_key
+from lampyris.domain.manifest import Manifest
 from lampyris.domain.signature import DYNAMIC
-from lampyris.domain.tensors import NUMPY_OF, tensor_of
-from lampyris.http.open_inference.messages import InferRequest
+from lampyris.domain.tensors import NUMPY_OF
 from lampyris.publishing.admission import admit
 from lampyris.publishing.confinement import Limits, run_trial
-from lampyris.serving.fetch import fetch
 
 ROOT = Path(__file__).resolve().parents[2]
-BUCKET = "benchmark"
 _PUBLISH_MEMORY_MB = 4096
-_START_LIMIT_S = 30
+# A run of this one takes some 50 µs, and its input has 3,072 floats.
+_SMALL_WIDTHS = (3072, 128, 10)
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,103 +44,105 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
         """What a cold start fetches."""
         return sum(file.stat().st_size for file in self.artifact.iterdir())
 
+    @property
+    def label(self) -> str:
+        return f"{self.name} ({self.size_bytes / 1e6:.1f} MB)"
 
-@contextmanager
-def store_process(folder: Path) -> Iterator[str]:
-    """Serve a folder of buckets in a process of its own; yield its address."""
-    with socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    script = str(Path(__file__).with_name("store.py"))
-    server = subprocess.Popen([sys.executable, script, str(folder), str(port)])
-    try:
-        _await_port(port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait()
+    @property
+    def digests(self) -> list[str]:
+        """Name the blobs: the graph's, and that of the weights where they stand apart."""
+        artifact = self.manifest.artifact
+        return [artifact.graph.digest, *([artifact.weights.digest] if artifact.weights else [])]
 
 
-def _await_port(port: int) -> None:
-    for _ in range(_START_LIMIT_S * 10):
-        try:
-            create_connection(("127.0.0.1", port)).close()
-        except ConnectionRefusedError:
-            time.sleep(0.1)
-        else:
-            return
-    sys.exit("The store did not start.")
+class Subjects:
+    """Publishes each model when it is first asked for."""
+
+    def __init__(self, store: ObjectStore, folder: Path, console: Console) -> None:
+        self._store = store
+        self._folder = folder
+        self._console = console
+        self._published: dict[str, Subject] = {}
+
+    def digits(self) -> Subject:
+        """Train, compress and publish what the recipe of the digits makes."""
+        return self._once("digits", self._build_digits)
+
+    def resnet50_int8(self) -> Subject:
+        return self._model("resnet50-int8", resnet50.write_int8)
+
+    def resnet50_fp32(self) -> Subject:
+        return self._model("resnet50-fp32", resnet50.write_fp32)
+
+    def small_perceptron(self) -> Subject:
+        return self.perceptron("perceptron", _SMALL_WIDTHS)
+
+    def perceptron(self, name: str, widths: tuple[int, ...]) -> Subject:
+        seed = sum(name.encode())  # equal models would share their blobs, and their session
+        return self._model(name, lambda path: onnx.save(perceptron(widths, seed=seed), path))
+
+    def _once(self, name: str, upload: Callable[[Upload], Upload]) -> Subject:
+        if name not in self._published:
+            with self._console.status(f"Making and publishing {name}"):
+                self._published[name] = self._publish(
+                    upload(Upload(model=name, upload="bench", file="model.onnx"))
+                )
+        return self._published[name]
+
+    def _model(self, name: str, write: Callable[[Path], None]) -> Subject:
+        def make(upload: Upload) -> Upload:
+            path = self._folder / f"{name}.onnx"
+            write(path)
+            self._store.put(upload.key, path.read_bytes())
+            return upload
+
+        return self._once(name, make)
+
+    def _build_digits(self, upload: Upload) -> Upload:
+        from lampyris_build.pipeline import build  # noqa: PLC0415 - torch, for this alone
+        from lampyris_build.recipe import load_recipe  # noqa: PLC0415 - as above
+
+        recipe = load_recipe(ROOT / "recipes" / "digits.toml")
+        result = build(recipe, self._folder / "digits", console=Console(quiet=True))
+        upload = msgspec.structs.replace(upload, file="bundle.json")
+        for file in (result.bundle_dir / FILES).iterdir():
+            self._store.put(upload.file_key(file.name), file.read_bytes())
+        self._store.put(upload.key, (result.bundle_dir / upload.file).read_bytes())
+        return upload
+
+    def _publish(self, upload: Upload) -> Subject:
+        limits = Limits.of_function(_PUBLISH_MEMORY_MB)
+        manifest = admit(
+            upload,
+            self._store,
+            limit_bytes=limits.upload_bytes,
+            trial=partial(run_trial, limits=limits),
+            clock=lambda: datetime.now(UTC),
+        )
+        if not isinstance(manifest, Manifest):
+            raise Failed(f"{upload.model} was refused: {manifest.detail}")
+        subject = Subject(
+            manifest=manifest,
+            artifact=self._folder / f"{upload.model}-artifact",
+            request=self._folder / f"{upload.model}-request.json",
+        )
+        subject.artifact.mkdir()
+        for name, digest in zip(("graph.onnx", "weights.bin"), subject.digests, strict=False):
+            (subject.artifact / name).write_bytes(self._store.get(blob_key(digest)).data)
+        subject.request.write_text(json.dumps({"inputs": [_one_row(manifest)]}), encoding="utf-8")
+        return subject
 
 
-def make_subjects(store: ObjectStore, folder: Path, console: Console) -> list[Subject]:
-    """Build and publish the digits model and the ResNet-50-sized one."""
-    return [_digits(store, folder, console), _resnet50(store, folder, console)]
-
-
-def _digits(store: ObjectStore, folder: Path, console: Console) -> Subject:
-    from lampyris_build.pipeline import build  # noqa: PLC0415 - torch, for this alone
-    from lampyris_build.recipe import load_recipe  # noqa: PLC0415 - as above
-
-    result = build(load_recipe(ROOT / "recipes" / "digits.toml"), folder / "digits", console=console)
-    upload = Upload(model="digits", upload="bench", file="bundle.json")
-    for file in (result.bundle_dir / FILES).iterdir():
-        store.put(upload.file_key(file.name), file.read_bytes())
-    store.put(upload.key, (result.bundle_dir / upload.file).read_bytes())
-    return _publish(upload, store, folder)
-
-
-def _resnet50(store: ObjectStore, folder: Path, console: Console) -> Subject:
-    with console.status("Quantising a model of ResNet-50's shapes"):
-        model = folder / "resnet50.onnx"
-        resnet50.write_int8(model)
-        upload = Upload(model="resnet50", upload="bench", file=model.name)
-        store.put(upload.key, model.read_bytes())
-        return _publish(upload, store, folder)
-
-
-def _publish(upload: Upload, store: ObjectStore, folder: Path) -> Subject:
-    limits = Limits.of_function(_PUBLISH_MEMORY_MB)
-    manifest = admit(
-        upload,
-        store,
-        limit_bytes=limits.upload_bytes,
-        trial=partial(run_trial, limits=limits),
-        clock=lambda: datetime.now(UTC),
-    )
-    if not isinstance(manifest, Manifest):
-        sys.exit(f"{upload.model} was refused: {manifest.detail}")
-    artifact = folder / f"{upload.model}-artifact"
-    fetch(manifest.artifact, store, artifact)
-    request = folder / f"{upload.model}-request.json"
-    request.write_bytes(msgspec.json.encode(_one_row(manifest)))
-    return Subject(manifest=manifest, artifact=artifact, request=request)
-
-
-def _one_row(manifest: Manifest) -> InferRequest:
+def _one_row(manifest: Manifest) -> dict[str, object]:
+    """Make an input of the Open Inference Protocol: pixels of noise, or normal numbers."""
     (spec,) = manifest.signature.inputs
     shape = [1 if size == DYNAMIC else size for size in spec.shape]
-    pixels = np.random.default_rng(0).integers(0, 256, size=shape)
-    return InferRequest(inputs=(tensor_of(spec, pixels.astype(NUMPY_OF[spec.datatype])),))
-
-
-def environment(subject: Subject, endpoint: str, *, preload: bool) -> dict[str, str]:
-    """The variables that Lambda would set for the predict function, and those of a benchmark's child."""
-    variables = {
-        "AWS_ACCESS_KEY_ID": "benchmark",
-        "AWS_SECRET_ACCESS_KEY": "benchmark",
-        "AWS_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769",
-        "LAMPYRIS_BUCKET": BUCKET,
-        "LAMPYRIS_PRELOAD": subject.name if preload else "",
-        "BENCH_MODEL": subject.name,
-        "BENCH_ARTIFACT": str(subject.artifact),
-        "BENCH_REQUEST": str(subject.request),
-        "BENCH_BLOBS": json.dumps([blob.digest for blob in _blobs(subject.manifest)]),
+    random = np.random.default_rng(0)
+    pixels = spec.datatype == "UINT8"
+    values = random.integers(0, 256, size=shape) if pixels else random.normal(size=shape)
+    return {
+        "name": spec.name,
+        "shape": shape,
+        "datatype": spec.datatype,
+        "data": values.astype(NUMPY_OF[spec.datatype]).ravel().tolist(),
     }
-    return {**os.environ, **variables}
-
-
-def _blobs(manifest: Manifest) -> list[Blob]:
-    artifact = manifest.artifact
-    return [artifact.graph] if artifact.weights is None else [artifact.graph, artifact.weights]
