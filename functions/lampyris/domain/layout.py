@@ -12,7 +12,8 @@ MODELS = "models/"
 BUNDLE_FILE = "bundle.json"
 FILES = "files/"
 # 128 random bits: who knows the name may read what it names.
-_RANDOM_ID = re.compile(r"[0-9a-f]{32}")
+RANDOM_ID_PATTERN = "[0-9a-f]{32}"
+_RANDOM_ID = re.compile(RANDOM_ID_PATTERN)
 
 
 def blob_key(digest: str) -> str:

@@ -8,7 +8,8 @@ from lampyris.errors import InvalidName
 LIVE = "live"
 
 RULE = "use 1 to 63 lower-case letters, digits, '-' or '_', starting and ending with a letter or digit"
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
+PATTERN = r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?"
+_NAME = re.compile(PATTERN)
 
 
 def check_model_name(name: str) -> str:

@@ -17,5 +17,11 @@ def answer(request: Request, control: Control) -> Reply:
 
             request.expect("POST")
             return open_upload(control)
+        case ["openapi.json"]:
+            # Every protocol's messages are behind it, and numpy.
+            from lampyris.http.control.openapi import document  # noqa: PLC0415 - see above
+
+            request.expect("GET")
+            return Reply(body=document())
         case _:
             raise RouteNotFound(method=request.method, path=request.path)
