@@ -11,6 +11,7 @@ from time import perf_counter, time
 from typing import Any, Literal, cast, get_args
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -157,6 +158,8 @@ FAULTS: tuple[Fault, ...] = get_args(Fault)
 READS = ("get", "get_if_changed", "get_range", "size_bytes", "list")
 UPLOAD = "0" * 32
 UPLOADED = f"/models/glow/predict?upload={UPLOAD}"
+# The first of the model's weights, as its blob has it; a bit of its last byte, the exponent, tells most.
+WEIGHT = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32).tobytes()[:4]
 # What a caller may read where the store says, rightly for all we know, that a document is not there.
 NOT_FOUND = {"model-not-found", "version-not-found", "alias-not-found", "upload-not-found"}
 
@@ -187,18 +190,20 @@ class FaultyStore:
             case "not found":
                 raise ObjectNotFound(key=key)
         found = method(key, *args, **options)
-        if isinstance(found, Stored):
-            return msgspec.structs.replace(found, data=self._damaged(found.data))
-        return memoryview(self._damaged(bytes(found))) if isinstance(found, memoryview) else found
+        if isinstance(found, Stored):  # a document: damaged where every reader has to notice
+            return msgspec.structs.replace(found, data=self._damaged(found.data, at=0))
+        if isinstance(found, memoryview):  # a part of a blob: damaged where onnxruntime would not notice
+            return memoryview(self._damaged(bytes(found), at=bytes(found).index(WEIGHT) + 3))
+        return found
 
-    def _damaged(self, data: bytes) -> bytes:
+    def _damaged(self, data: bytes, at: int) -> bytes:
         match self.fault:
             case "cut short":
                 return data[: len(data) // 2]
             case "empty":
                 return b""
-            case _:  # in the first byte: a document opens there, and in a blob it is as good as any
-                return bytes([data[0] ^ 1, *data[1:]])
+            case _:
+                return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
 
 Reply = tuple[int, Any]

@@ -115,7 +115,7 @@ def _decoded(value: dict[str, str]) -> bytes:
 
     Raises: ValueError, which binascii.Error is, and so is what it says of text outside of ASCII.
     """
-    text = "".join(value[BASE64_KEY].split()).rstrip("=")
+    text = "".join(value[BASE64_KEY].split())
     return binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
 
 
