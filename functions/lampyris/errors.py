@@ -17,7 +17,8 @@ The classes are written out, as dataclasses would cost a cold start half a milli
     ├── UploadRefused            an upload is not admitted, and never will be as it is
     │   └── NotOnnx, ExternalData, UnsupportedModel, UploadTooLarge, CorruptBundle, ProbeDisagrees, UploadGone
     └── Unavailable              try again later
-        └── StoreUnavailable, ArtifactDamaged, InferenceFailed, OutOfMemory
+        ├── StoreUnavailable, ArtifactDamaged, InferenceFailed
+        └── OutOfMemory, StorageFull, DeadlineExceeded, ModelLoading
 """
 
 from typing import ClassVar
@@ -356,11 +357,45 @@ class InferenceFailed(Unavailable):
 
 
 class OutOfMemory(Unavailable):
-    """The function has less memory than the model wants for these inputs."""
+    """The function has less memory than the model wants."""
 
     code = "out-of-memory"
 
     def __init__(self) -> None:
         super().__init__(
-            "The model wants more memory for these inputs than the function has. Send fewer rows."
+            "The model wants more memory than the function has. Send fewer rows, or give it more memory."
         )
+
+
+class StorageFull(Unavailable):
+    """The function's own disk has no room for a model on its way into memory."""
+
+    code = "storage-full"
+
+    def __init__(self, *, size_bytes: int) -> None:
+        super().__init__(
+            f"The function's storage has no room for the model's {size_bytes:,} bytes. Give it more storage."
+        )
+        self.size_bytes = size_bytes
+
+
+class DeadlineExceeded(Unavailable):
+    """A run was ended because its request had no more time."""
+
+    code = "deadline-exceeded"
+
+    def __init__(self, *, model: str) -> None:
+        super().__init__(
+            f"Model {model!r} did not answer in the time that the request had. Send fewer rows, or give the "
+            "function more memory: its CPU grows with it."
+        )
+        self.model = model
+
+
+class ModelLoading(Unavailable):
+    """A load takes longer than its request could wait; it goes on, and the next request finds the model."""
+
+    code = "model-loading"
+
+    def __init__(self) -> None:
+        super().__init__("The model is still being loaded. Try again in a few seconds.")

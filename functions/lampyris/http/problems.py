@@ -24,6 +24,8 @@ TITLES = {
     422: "Unprocessable Content",
     500: "Internal Server Error",
     503: "Service Unavailable",
+    504: "Gateway Timeout",
+    507: "Insufficient Storage",
 }
 
 # Status, and what to say instead of the error's own sentence where that is for the log only.
@@ -57,6 +59,9 @@ PROBLEMS: dict[type[errors.LampyrisError], tuple[int, str | None]] = {
         "The model's bytes failed their check. Try again.",
     ),
     errors.OutOfMemory: (503, None),
+    errors.StorageFull: (507, None),
+    errors.DeadlineExceeded: (504, None),
+    errors.ModelLoading: (503, None),
     errors.InferenceFailed: (500, "The model failed on these inputs."),
 }
 
