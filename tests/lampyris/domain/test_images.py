@@ -1,4 +1,5 @@
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lampyris.domain.images import MAX_PIXELS, decode_image
+from lampyris.domain.images import MAX_PIXELS, decode_image, decode_images
 from lampyris.domain.signature import ImageSpec
-from lampyris.errors import ImageTooLarge, InvalidImage
+from lampyris.errors import ImagesTooLarge, ImageTooLarge, InvalidImage
 
 GREY = ImageSpec(input="image", height=4, width=6, channels=1)
 COLOUR = ImageSpec(input="image", height=4, width=6, channels=3)
@@ -92,10 +93,103 @@ def test_a_bomb_is_refused_before_it_unfolds(times: int) -> None:
         decode_image(bomb, GREY)
 
 
-@given(st.binary(max_size=200), st.integers(min_value=0, max_value=60))
-def test_random_bytes_are_an_image_or_refused(noise: bytes, kept: int) -> None:
+def webp(picture: Image.Image, **options: Any) -> bytes:
+    file = BytesIO()
+    picture.save(file, "WEBP", **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("options", [{"lossless": True}, {"lossless": True, "exif": b"Exif\0\0"}])
+def test_a_webp_without_loss_arrives_as_it_is(options: dict[str, Any]) -> None:
+    pixels = decode_image(webp(gradient().convert("RGB"), **options), COLOUR)
+
+    np.testing.assert_array_equal(pixels[..., 0], np.arange(24).reshape(4, 6))
+
+
+def test_a_webp_with_loss_is_near() -> None:
+    pixels = decode_image(webp(Image.new("RGB", (6, 4), (200, 100, 50)), quality=90), COLOUR)
+
+    np.testing.assert_allclose(pixels.mean(axis=(0, 1)), [200, 100, 50], atol=5)
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "PNG"])
+def test_an_animation_is_its_first_frame(kind: str) -> None:
+    frames = [Image.new("RGB", (6, 4), (grey, grey, grey)) for grey in (0, 255)]
+    file = BytesIO()
+    frames[0].save(file, kind, save_all=True, append_images=frames[1:], duration=100)
+
+    assert decode_image(file.getvalue(), COLOUR).max() < 10
+
+
+@pytest.mark.parametrize(
+    "options", [{"lossless": True}, {"quality": 50}, {"lossless": True, "exif": b"Exif\0\0"}]
+)
+def test_a_webp_of_too_many_pixels_is_refused(options: dict[str, Any]) -> None:
+    # Pillow needs seconds to write a real one: the width and height in a small one's header are changed.
+    data = bytearray(webp(gradient().convert("RGB"), **options))
+    match data[12:16]:
+        case b"VP8L":
+            data[21:25] = (0x0FFF_FFFF).to_bytes(4, "little")
+        case b"VP8 ":
+            data[26:30] = (0x3FFF_3FFF).to_bytes(4, "little")
+        case _:
+            data[24:30] = b"\xff" * 6
+
+    with pytest.raises(ImageTooLarge, match="Send a smaller one"):
+        decode_image(bytes(data), COLOUR)
+
+
+def test_pictures_of_one_request_keep_their_order() -> None:
+    files = [encoded(Image.new("L", (side, side), side)) for side in (3, 9, 5)]
+
+    pixels = decode_images(files, GREY)
+
+    assert pixels.shape == (3, 4, 6, 1)
+    assert pixels[:, 0, 0, 0].tolist() == [3, 9, 5]
+
+
+def test_the_picture_that_is_wrong_is_named() -> None:
+    good = encoded(gradient())
+    bomb = encoded(Image.new("1", (8001, 8000)))
+
+    with pytest.raises(InvalidImage, match="Image 2 cannot be read: it is not an image in one of"):
+        decode_images([good, b"GIF89a"], GREY)
+    with pytest.raises(InvalidImage, match="Image 3 is damaged or cut short"):
+        decode_images([good, good, good[:60]], GREY)
+    with pytest.raises(ImageTooLarge, match=r"Image 2 has 8,001 x 8,000 pixels"):
+        decode_images([good, bomb], GREY)
+
+
+def test_pictures_of_one_request_have_one_size_where_the_model_takes_any() -> None:
+    sizes = [encoded(gradient(9, 11)), encoded(gradient(4, 6))]
+
+    assert decode_images(sizes[:1] * 2, ANY_SIZE).shape == (2, 9, 11, 1)
+    with pytest.raises(InvalidImage, match="Image 2 has 6 x 4 pixels, image 1 has 11 x 9"):
+        decode_images(sizes, ANY_SIZE)
+
+
+def test_pictures_together_have_no_more_pixels_than_one_may_have() -> None:
+    large = encoded(Image.new("1", (6000, 5500)))
+
+    with pytest.raises(ImagesTooLarge, match="66,000,000 pixels together"):
+        decode_images([large, large, b"not looked at"], GREY)
+
+
+def test_small_pictures_count_as_what_the_model_makes_of_them() -> None:
+    wide = ImageSpec(input="image", height=5500, width=6000, channels=1)
+
+    with pytest.raises(ImagesTooLarge, match="66,000,000 pixels together, or will have"):
+        decode_images([encoded(gradient())] * 2, wide)
+
+
+@given(
+    st.binary(max_size=200),
+    st.integers(min_value=0, max_value=60),
+    st.sampled_from([encoded(gradient()), webp(gradient().convert("RGB"))]),
+)
+def test_random_bytes_are_an_image_or_refused(noise: bytes, kept: int, whole: bytes) -> None:
     try:
-        pixels = decode_image(encoded(gradient())[:kept] + noise, GREY)
-    except InvalidImage:
+        pixels = decode_image(whole[:kept] + noise, GREY)
+    except (InvalidImage, ImageTooLarge):
         return
     assert pixels.shape == (4, 6, 1)

@@ -26,9 +26,9 @@ import numpy as np
 
 from lampyris.domain.signature import DYNAMIC, Signature, TensorSpec
 from lampyris.domain.tensors import NUMPY_OF, Array
-from lampyris.errors import InvalidTensor, MalformedRequest, TooManyRows, UnsupportedMediaType
-from lampyris.http.predictions.media_types import CSV, MAX_ROWS, Content
-from lampyris.http.predictions.rows import unknown_input
+from lampyris.errors import InvalidTensor, MalformedRequest, UnsupportedMediaType
+from lampyris.http.predictions.media_types import CSV, Content
+from lampyris.http.predictions.rows import check_lines, unknown_input
 
 _UTF_8 = ("", "utf-8", "utf8", "us-ascii")
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
@@ -86,6 +86,7 @@ def read_csv(content: Content, signature: Signature) -> dict[str, Array]:
         raise UnsupportedMediaType(
             media_type=f"{CSV}; charset={charset}", supported=(f"{CSV}; charset=utf-8",)
         )
+    check_lines(content.body)
     records = _records(content.body)
     line, cells = next(records, (0, []))
     has_header = _has_header(content, cells, signature)
@@ -190,8 +191,6 @@ def _read(records: Iterator[tuple[int, list[str]]], inputs: list[_Input]) -> "ar
                 values.extend(map(read, cells[part]))
         except (ValueError, OverflowError, KeyError):
             raise _misread(line, cells, inputs) from None
-        if len(lines) > MAX_ROWS:
-            raise TooManyRows(limit=MAX_ROWS)
     return lines
 
 

@@ -14,8 +14,6 @@ IMAGES = ("image/png", "image/jpeg", "image/webp")
 FORMS = ("multipart/form-data", "multipart/mixed")
 TAKEN = (JSON, *IMAGES, CSV, NDJSON, NPY, *FORMS)
 GIVEN = (JSON, CSV, NDJSON, NPY)
-# What is taken at once, as lines or as parts; more is work for more than one request.
-MAX_ROWS = 1_000_000
 
 _PARAMETER = re.compile(r';\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;"]*)')
 _ESCAPED = re.compile(r"\\(.)")

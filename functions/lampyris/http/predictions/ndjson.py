@@ -6,9 +6,8 @@ import msgspec
 
 from lampyris.domain.signature import Signature, TensorSpec
 from lampyris.domain.tensors import Array
-from lampyris.errors import InvalidTensor, MalformedRequest, TooManyRows
-from lampyris.http.predictions.media_types import MAX_ROWS
-from lampyris.http.predictions.rows import only_input, stack, unknown_input
+from lampyris.errors import InvalidTensor, MalformedRequest
+from lampyris.http.predictions.rows import check_lines, only_input, stack, unknown_input
 
 _COLUMN_RANK = 2
 
@@ -30,6 +29,7 @@ def read_ndjson(body: bytes, signature: Signature) -> dict[str, Array]:
 
 def _read_lines(body: bytes) -> tuple[list[Any], list[int]]:
     """Return what the lines hold, and their numbers."""
+    check_lines(body)
     rows, lines = [], []
     for number, line in enumerate(body.split(b"\n"), start=1):
         if not line.strip():
@@ -41,8 +41,6 @@ def _read_lines(body: bytes) -> tuple[list[Any], list[int]]:
         except (msgspec.DecodeError, UnicodeError) as error:
             raise MalformedRequest(reason=f"Line {number} is not valid JSON: {error}.") from None
         lines.append(number)
-        if len(rows) > MAX_ROWS:
-            raise TooManyRows(limit=MAX_ROWS)
     if not rows:
         raise MalformedRequest(reason="The body holds no rows; send one on each line.")
     return rows, lines

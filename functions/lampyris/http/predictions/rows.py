@@ -8,8 +8,10 @@ import msgspec
 
 from lampyris.domain.signature import Signature, TensorSpec
 from lampyris.domain.tensors import Array, values_of
-from lampyris.errors import InvalidTensor, MalformedRequest
+from lampyris.errors import InvalidTensor, MalformedRequest, TooManyRows
 from lampyris.http.json_body import decode_body
+
+MAX_LINES = 1_000_000
 
 
 class PredictRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,6 +52,12 @@ def only_input(signature: Signature, instead: str) -> TensorSpec:
 def unknown_input(name: str, signature: Signature) -> InvalidTensor:
     known = ", ".join(spec.name for spec in signature.inputs)
     return InvalidTensor(tensor=name, reason=f"the model has no such input; it takes {known}.")
+
+
+def check_lines(body: bytes) -> None:
+    """Raises: TooManyRows if a body has more lines than one request should."""
+    if max(body.count(b"\n"), body.count(b"\r")) > MAX_LINES:
+        raise TooManyRows(limit=MAX_LINES, rows="lines")
 
 
 def stack(spec: TensorSpec, rows: list[Any], place: Callable[[int], str]) -> Array:

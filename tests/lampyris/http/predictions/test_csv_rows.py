@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from lampyris.domain.datatypes import Datatype
 from lampyris.domain.signature import Signature, TensorSpec
-from lampyris.errors import LampyrisError
-from lampyris.http.predictions import csv_rows
+from lampyris.errors import LampyrisError, TooManyRows
 from lampyris.http.predictions.csv_rows import read_csv
 from lampyris.http.predictions.media_types import Content
+from lampyris.http.predictions.rows import MAX_LINES
 
 
 def one(datatype: Datatype = "FP32", shape: tuple[int, ...] = (-1, 3)) -> Signature:
@@ -173,11 +173,12 @@ def test_odd_parameters_of_the_media_type_are_refused(
         read("1,2,3\n", signature, **parameters)
 
 
-def test_rows_are_counted_before_they_are_too_many() -> None:
-    text = "1\n" * (csv_rows.MAX_ROWS + 1)
+@pytest.mark.parametrize("line_end", ["\n", "\r", "\r\n"])
+def test_lines_are_counted_before_any_is_read(line_end: str) -> None:
+    text = f"no number{line_end}" * (MAX_LINES + 1)
 
-    with pytest.raises(LampyrisError, match="more than the 1,000,000 rows"):
-        only(text, one(shape=(-1,)))
+    with pytest.raises(TooManyRows, match="more than the 1,000,000 lines"):
+        only(text, one())
 
 
 @given(

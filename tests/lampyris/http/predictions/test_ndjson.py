@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from lampyris.domain.signature import Signature, TensorSpec
 from lampyris.errors import LampyrisError
-from lampyris.http.predictions.media_types import MAX_ROWS
 from lampyris.http.predictions.ndjson import read_ndjson
+from lampyris.http.predictions.rows import MAX_LINES
 
 FEATURES = Signature(inputs=(TensorSpec(name="x", datatype="FP32", shape=(-1, 2)),), outputs=())
 NUMBERS = Signature(inputs=(TensorSpec(name="x", datatype="INT64", shape=(-1,)),), outputs=())
@@ -78,7 +78,7 @@ def test_a_column_is_taken_as_lists_of_one_too() -> None:
         (b'{"age": 1, "town": "a", "x": 1}\n', SEVERAL, "'x': line 1: the model has no such input"),
         (b"", FEATURES, "holds no rows"),
         (b"\n \n", FEATURES, "holds no rows"),
-        (b"1\n" * (MAX_ROWS + 1), NUMBERS, "more than the 1,000,000 rows"),
+        (b"x\n" * (MAX_LINES + 1), NUMBERS, "more than the 1,000,000 lines"),
     ],
 )
 def test_a_refusal_names_the_line_and_what_would_be_right(

@@ -50,7 +50,7 @@ def test_every_datatype_comes_through(datatype: Datatype) -> None:
 
 @pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
 def test_every_version_is_read(version: tuple[int, int]) -> None:
-    assert read(saved(np.float32([1, 2]), version=version)).tolist() == [1, 2]
+    assert read(saved(np.array([1, 2], np.float32), version=version)).tolist() == [1, 2]
 
 
 def test_strings_come_through() -> None:
@@ -84,7 +84,7 @@ def test_integers_that_fit_are_taken() -> None:
 
 
 def test_what_is_not_finite_comes_through() -> None:
-    assert np.isnan(read(saved(np.float64([np.nan, np.inf])))).tolist() == [True, False]
+    assert np.isnan(read(saved(np.array([np.nan, np.inf], np.float64)))).tolist() == [True, False]
 
 
 @pytest.mark.parametrize("shape", ["()", "(0,)", "(0, 5)", "(2, 0)"])
@@ -150,11 +150,17 @@ def test_one_array_is_not_for_several_inputs() -> None:
     both = Signature(inputs=one("FP32").inputs * 2, outputs=())
 
     with pytest.raises(LampyrisError, match=r"a \.npy file holds one array; send JSON"):
-        read_npy(saved(np.float32([1])), both)
+        read_npy(saved(np.array([1], np.float32)), both)
 
 
 @pytest.mark.parametrize(
-    "values", [np.float32([[1, np.nan]]), np.array([True]), np.float16(1.5), np.empty((0, 3), np.int8)]
+    "values",
+    [
+        np.array([[1, np.nan]], np.float32),
+        np.array([True]),
+        np.array(1.5, np.float16),
+        np.empty((0, 3), np.int8),
+    ],
 )
 def test_what_is_written_is_what_numpy_loads(values: Any) -> None:
     loaded = np.load(BytesIO(write_npy(values)), allow_pickle=False)
@@ -171,7 +177,7 @@ def test_strings_are_written_without_pickle() -> None:
 
 @given(st.binary(max_size=100), st.integers(0, 130), st.sampled_from(["FP32", "UINT8", "BOOL", "BYTES"]))
 def test_any_bytes_are_an_array_or_refused(noise: bytes, kept: int, datatype: Datatype) -> None:
-    for whole in (saved(np.float32([[1, 2]])), saved(["ab"]), with_header(header())):
+    for whole in (saved(np.array([[1, 2]], np.float32)), saved(["ab"]), with_header(header())):
         try:
             values = read(whole[:kept] + noise, datatype)
         except LampyrisError:
