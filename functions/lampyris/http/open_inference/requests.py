@@ -12,6 +12,8 @@ from lampyris.http.open_inference.messages import InferRequest, RequestParameter
 
 HEADER_LENGTH = "inference-header-content-length"
 
+_MAX_DIGITS = 10
+
 _decode = msgspec.json.Decoder(InferRequest).decode
 
 
@@ -33,17 +35,18 @@ def read_request(request: Request, signature: Signature) -> tuple[InferRequest, 
 
 def _header_length(request: Request, body: bytes) -> int:
     came = request.headers[HEADER_LENGTH].strip()
-    if not (came.isascii() and came.isdecimal()) or int(came[:20]) > len(body):
+    digits = came if came.isascii() and came.isdecimal() and len(came) <= _MAX_DIGITS else "-1"
+    if not 0 <= int(digits) <= len(body):
         raise MalformedRequest(
             reason=f"The header Inference-Header-Content-Length is {came[:40]!r}; "
             f"it must be the length of the JSON, which is at most the body's {len(body):,} bytes."
         )
-    if isinstance(request.body, str) and int(came) < len(body):  # API Gateway has decoded it as UTF-8
+    if isinstance(request.body, str) and int(digits) < len(body):  # API Gateway has decoded it as UTF-8
         raise MalformedRequest(
             reason=f"Binary tensors came with Content-Type {request.media_type!r}, which is for text, "
             "and may be damaged; send application/octet-stream."
         )
-    return int(came)
+    return int(digits)
 
 
 def _arrays(tensors: tuple[WireTensor, ...], binary: memoryview) -> dict[str, Array]:
