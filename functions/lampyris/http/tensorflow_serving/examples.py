@@ -34,9 +34,10 @@ def example_inputs(request: ExamplesRequest, signature: Signature) -> dict[str, 
 
 
 def _feature(value: Any, signature: Signature) -> Any:
-    if type(value) is list or (signature.image is not None and is_base64(value)):
-        return value
-    return [value]
+    """Make a list of a lone value, as it is the same feature; a picture stands alone, also out of a list."""
+    values = value if type(value) is list else [value]
+    is_picture = signature.image is not None and len(values) == 1 and is_base64(values[0])
+    return values[0] if is_picture else values
 
 
 def _shaped(values: Array, shape: tuple[int, ...]) -> Array:

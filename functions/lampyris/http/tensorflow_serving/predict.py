@@ -15,6 +15,8 @@ from lampyris.http.tensorflow_serving.messages import (
 )
 from lampyris.http.tensorflow_serving.values import array_of_rows, array_of_value, is_base64, json_of
 
+_FORMS = {True: "an object of values by input name", False: "a value"}
+
 
 def predict_inputs(request: PredictRequest, signature: Signature) -> dict[str, Array]:
     """Turn a request into arrays by input name.
@@ -44,16 +46,12 @@ def _columns(signature: Signature, rows: list[Any]) -> Mapping[str, list[Any]]:
     for index, row in enumerate(rows):
         if (type(row) is dict and not is_base64(row)) != by_name:
             raise MalformedRequest(
-                reason=f"Instance 0 is {_form(by_name)}, instance {index} is {_form(not by_name)}; "
+                reason=f"Instance 0 is {_FORMS[by_name]}, instance {index} is {_FORMS[not by_name]}; "
                 "send all in one form."
             )
     if not by_name:
         return {_only_input(signature, "each instance as an object").name: rows}
     return columns_of("Instance", rows)
-
-
-def _form(by_name: bool) -> str:  # noqa: FBT001 - it stands alone
-    return "an object of values by input name" if by_name else "a value"
 
 
 def columns_of(kind: str, rows: list[dict[str, Any]]) -> dict[str, list[Any]]:

@@ -58,11 +58,13 @@ def test_httpx_walks_the_whole_api(server: str) -> None:
     with httpx.Client(base_url=server) as client:
         status = client.get("/v1/models/half_plus_two").json()
         metadata = client.get("/v1/models/half_plus_two/versions/1/metadata").json()
+        encoded = client.post("/v1/models/half_plus_two%3Apredict", json={"instances": [1.0]})
         columns = client.post("/v1/models/half_plus_two/labels/live:predict", json={"inputs": {"x": [1.0]}})
         numbers = client.post("/v1/models/half_plus_two:regress", json={"examples": [{"x": 1.0}]})
 
     assert status["model_version_status"][0]["state"] == "AVAILABLE"
     assert metadata["model_spec"]["version"] == "1"
+    assert encoded.json() == {"predictions": [2.5]}
     assert columns.json() == {"outputs": [2.5]}
     assert numbers.json() == {"results": [2.5]}
 

@@ -92,9 +92,13 @@ def test_pictures_are_classified(publish_picture: Any, call: Any) -> None:
     Image.new("L", (4, 4), 255).save(file, "PNG")
     white = {"b64": base64.b64encode(file.getvalue()).decode()}
 
-    answer = call("POST", "/v1/models/picture:classify", {"examples": [{"image": white}]})
+    examples = [{"image": white}, {"image": [white]}]
 
-    assert answer.document == {"results": [[["dark", 0.0], ["lit", 1.0]]]}
+    answer = call("POST", "/v1/models/picture:classify", {"examples": examples})
+    flat = call("POST", "/v1/models/picture:classify", {"examples": [{"image": [255] * 16}] * 2})
+
+    assert answer.document == {"results": [[["dark", 0.0], ["lit", 1.0]]] * 2}
+    assert flat.document == answer.document
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Random tensors come back as they went; random requests are never an error of ours."""
 
+import base64
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,22 @@ def test_a_tensor_comes_back_from_rows_and_columns_as_from_a_bare_run(
             np.testing.assert_array_equal(np.array(back, tensor.dtype), tensor)
 
     round_trip()
+
+
+@pytest.fixture
+def echo_of_bytes(publish_echo: Any) -> None:
+    publish_echo("BYTES", (-1,), output="y_bytes")
+
+
+@bounded
+@given(words=st.lists(texts, min_size=1, max_size=4))
+def test_text_goes_and_comes_as_base64(echo_of_bytes: None, call: Any, words: list[str]) -> None:
+    encoded = [{"b64": base64.b64encode(word.encode()).decode()} for word in words]
+
+    assert call("POST", "/v1/models/echo:predict", {"instances": encoded}).document == {
+        "predictions": encoded
+    }
+    assert call("POST", "/v1/models/echo:predict", {"inputs": words}).document == {"outputs": encoded}
 
 
 @pytest.fixture

@@ -149,10 +149,10 @@ def test_pictures_of_any_size_have_to_be_of_one(publish_echo: Any, call: Any) ->
     assert "Image 2 has 4 x 4 pixels, image 1 has 3 x 3" in unlike.document["detail"]
 
 
-def test_pictures_are_bounded_together(publish_echo: Any, call: Any) -> None:
-    publish_echo("UINT8", (-1, -1, -1, 3))
-    black = b64(picture(0, side=6_000))
+def test_pictures_are_bounded_together(publish_picture: Any, call: Any) -> None:
+    publish_picture()
+    large = b64(picture(0, side=6_000))
 
-    answer = call("POST", ECHO_URL, {"instances": [black, black]})
+    answer = call("POST", PICTURE_URL, {"instances": [large, large]})
 
     assert (answer.status, answer.document["code"]) == (413, "images-too-large")
