@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,12 +14,19 @@ import msgspec
 from lampyris.errors import LampyrisError
 from lampyris_local.deployment import Deployment
 
+# What is sent as which media type, and what can be asked for as one.
 CONTENT_TYPES = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
     ".json": "application/json",
+    ".webp": "image/webp",
+    ".csv": "text/csv",
+    ".ndjson": "application/x-ndjson",
+    ".jsonl": "application/x-ndjson",
+    ".npy": "application/x-npy",
 }
+JSON = "application/json"
 # An HTTP API answers within 30 s, if only to say that it gave up.
 _TIMEOUT = httpx.Timeout(35.0, connect=5.0)
 _TIMING = re.compile(r"([\w-]+)\s*;[^,]*?dur=([\d.]+)")
@@ -72,13 +80,19 @@ class Payload:
 class Answer:
     """A prediction. `elapsed_ms` is the whole call as the caller saw it; `parts_ms` what the server said."""
 
-    document: dict[str, Any]
+    body: bytes
     elapsed_ms: float
     parts_ms: dict[str, float]
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """The prediction, where it was asked for as JSON."""
+        document: dict[str, Any] = msgspec.json.decode(self.body)
+        return document
+
 
 def read_payload(path: Path) -> Payload:
-    """Read a picture or a JSON document that a model is to answer.
+    """Read a file that a model is to answer: a picture, or rows of inputs.
 
     Raises: UnreadableFile.
     """
@@ -91,6 +105,21 @@ def read_payload(path: Path) -> Payload:
         raise UnreadableFile(
             path=path, reason=f"cannot be read: {(error.strerror or str(error)).lower()}"
         ) from None
+
+
+def read_pictures(paths: Sequence[Path]) -> Payload:
+    """Read pictures that a model is to answer in one request, as a form (multipart/form-data).
+
+    Raises: UnreadableFile.
+    """
+    files = []
+    for path in paths:
+        picture = read_payload(path)
+        if not picture.content_type.startswith("image/"):
+            raise UnreadableFile(path=path, reason="is no picture; only pictures go out together")
+        files.append(("file", (path.name, picture.data, picture.content_type)))
+    form = httpx.Request("POST", "http://unused", files=files)
+    return Payload(data=form.read(), content_type=form.headers["content-type"])
 
 
 class Client:
@@ -116,9 +145,18 @@ class Client:
     ) -> None:
         self._http.close()
 
-    def predict(self, model: str, payload: Payload, *, version: int | None = None) -> Answer:
+    def predict(
+        self,
+        model: str,
+        payload: Payload,
+        *,
+        version: int | None = None,
+        top: int | None = None,
+        accept: str = JSON,
+    ) -> Answer:
         """Ask a model; the version that `live` names, or one by its number.
 
+        `top` is how many of a classifier's labels to tell, best first; `accept` the answer's media type.
         Raises: Refused, NoAnswer.
         """
         name = model if version is None else f"{model}/versions/{version}"
@@ -127,7 +165,8 @@ class Client:
             response = self._http.post(
                 f"/models/{name}/predict",
                 content=payload.data,
-                headers={"content-type": payload.content_type},
+                params={} if top is None else {"top": top},
+                headers={"content-type": payload.content_type, "accept": accept},
             )
         except httpx.TransportError as error:
             raise NoAnswer(url=str(self._http.base_url), reason=str(error) or type(error).__name__) from None
@@ -135,7 +174,7 @@ class Client:
         if not response.is_success:
             raise _refusal(response, sent_bytes=len(payload.data))
         return Answer(
-            document=msgspec.json.decode(response.content),
+            body=response.content,
             elapsed_ms=elapsed_ms,
             parts_ms=read_server_timing(response.headers.get("server-timing", "")),
         )

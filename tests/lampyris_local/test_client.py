@@ -17,6 +17,7 @@ from lampyris_local.client import (
     Refused,
     UnreadableFile,
     read_payload,
+    read_pictures,
     read_server_timing,
 )
 from lampyris_local.deployment import Deployment
@@ -40,7 +41,12 @@ class Echo(BaseHTTPRequestHandler):
             case "broken":
                 self._answer(502, b"<html>")
             case _:
-                came = {"path": self.path, "type": self.headers["content-type"], "size": len(body)}
+                came = {
+                    "path": self.path,
+                    "type": self.headers["content-type"],
+                    "accept": self.headers["accept"],
+                    "size": len(body),
+                }
                 self._answer(200, json.dumps(came).encode())
 
     def _answer(self, status: int, body: bytes) -> None:
@@ -70,7 +76,19 @@ def client() -> Iterator[Client]:
 def test_payload_is_sent_as_it_is_to_the_models_address(client: Client) -> None:
     answer = client.predict("digits", PAYLOAD)
 
-    assert answer.document == {"path": "/models/digits/predict", "type": "image/png", "size": 4}
+    assert answer.document == {
+        "path": "/models/digits/predict",
+        "type": "image/png",
+        "accept": "application/json",
+        "size": 4,
+    }
+
+
+def test_what_is_wanted_is_asked_for(client: Client) -> None:
+    answer = client.predict("digits", PAYLOAD, version=3, top=2, accept="text/csv")
+
+    assert answer.document["path"] == "/models/digits/versions/3/predict?top=2"
+    assert answer.document["accept"] == "text/csv"
 
 
 def test_answer_tells_what_the_call_and_its_parts_took(client: Client) -> None:
@@ -126,6 +144,11 @@ def test_api_that_is_gone_is_named() -> None:
         ("b.JPG", "image/jpeg"),
         ("c.jpeg", "image/jpeg"),
         ("d.json", "application/json"),
+        ("e.webp", "image/webp"),
+        ("f.csv", "text/csv"),
+        ("g.ndjson", "application/x-ndjson"),
+        ("h.jsonl", "application/x-ndjson"),
+        ("i.npy", "application/x-npy"),
     ],
 )
 def test_suffix_tells_what_a_file_is(tmp_path: Path, name: str, content_type: str) -> None:
@@ -133,6 +156,26 @@ def test_suffix_tells_what_a_file_is(tmp_path: Path, name: str, content_type: st
     file.write_bytes(b"data")
 
     assert read_payload(file) == Payload(data=b"data", content_type=content_type)
+
+
+def test_pictures_that_go_together_are_a_form_in_their_order(tmp_path: Path) -> None:
+    pictures = [tmp_path / name for name in ("b.png", "a.webp")]
+    for picture in pictures:
+        picture.write_bytes(picture.name.encode())
+
+    form = read_pictures(pictures)
+
+    assert form.content_type.startswith("multipart/form-data; boundary=")
+    assert form.data.index(b"b.png") < form.data.index(b"a.webp")
+    assert b"Content-Type: image/webp\r\n\r\na.webp\r\n" in form.data
+
+
+def test_only_pictures_go_together(tmp_path: Path) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text("1,2")
+
+    with pytest.raises(UnreadableFile, match=r"rows\.csv is no picture; only pictures go out together"):
+        read_pictures([table, table])
 
 
 def test_folder_is_not_sent(tmp_path: Path) -> None:

@@ -166,16 +166,37 @@ def models(
 
 
 @app.command(
-    epilog=_example("lampyris predict digits seven.png", "lampyris predict digits *.png --version 2 --json")
+    epilog=_example(
+        "lampyris predict digits seven.png --top 3",
+        "lampyris predict digits *.png --version 2 --json",
+        "lampyris predict churn customers.csv --output scores.csv",
+    )
 )
 def predict(
     name: Annotated[str, typer.Argument(help="The model.")],
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Pictures (.png, .jpg) or .json files.")
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="Pictures (.png, .jpg, .webp), or rows (.csv, .json, .ndjson, .jsonl, .npy).",
+        ),
     ],
     *,
     version: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="A version, instead of `live`.")
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, metavar="K", help="Tell a classifier's best K labels, not only one.")
+    ] = None,
+    together: Annotated[
+        bool, typer.Option("--together", help="Send several pictures in one request.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the answer to a .csv, .json, .ndjson, .jsonl or .npy file.",
+        ),
     ] = None,
     endpoint: options.Endpoint = None,
     stack: options.Stack = options.DEFAULT_STACK,
@@ -188,7 +209,8 @@ def predict(
     from lampyris_local.deployment import find_deployment
 
     deployment = find_deployment(endpoint=endpoint, stack=stack, profile=profile, region=region)
-    command.run(deployment, name, files, version=version, as_json=as_json)
+    wish = command.Wish(version=version, top=top, together=together, output=output)
+    command.run(deployment, name, files, wish, as_json=as_json)
 
 
 @app.command(epilog=_example("lampyris local", "lampyris local --preload digits --idle 60"))

@@ -2,10 +2,19 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import Result
 
 Run = Callable[..., Result]
+
+
+@pytest.fixture
+def dark_webp(tmp_path: Path) -> Path:
+    path = tmp_path / "dark.webp"
+    Image.new("RGB", (2, 2), (0, 0, 0)).save(path, lossless=True)
+    return path
 
 
 def test_picture_gets_its_label(run: Run, published: str, bright_png: Path) -> None:
@@ -32,6 +41,74 @@ def test_json_file_may_hold_several_rows(run: Run, published: str, tmp_path: Pat
     result = run("predict", published, file)
 
     assert [row.split()[1] for row in result.stdout.splitlines()[1:]] == ["dark", "bright"]
+
+
+def test_pictures_may_go_together(run: Run, published: str, bright_png: Path, dark_webp: Path) -> None:
+    result = run("predict", published, dark_webp, bright_png, "--together")
+    document = run("predict", published, dark_webp, bright_png, "--together", "--json")
+
+    rows = [row.split()[:2] for row in result.stdout.splitlines()[1:]]
+    assert rows == [[str(dark_webp), "dark"], [str(bright_png), "bright"]]
+    (answer,) = json.loads(document.stdout)
+    assert answer["files"] == [str(dark_webp), str(bright_png)]
+    assert len(answer["predictions"]) == 2
+
+
+def test_best_labels_stand_below_each_other(run: Run, published: str, bright_png: Path) -> None:
+    result = run("predict", published, bright_png, "--top", 2)
+
+    rows = [row.split()[1:4] for row in result.stdout.splitlines()[1:]]
+    assert rows == [["bright", "100.0", "%"], ["dark", "0.0", "%"]]
+
+
+def test_rows_come_from_a_table_and_go_into_one(run: Run, published: str, tmp_path: Path) -> None:
+    rows, scores = tmp_path / "rows.csv", tmp_path / "scores.csv"
+    rows.write_text("a,b,c,d\n0,0,0,0\n255,255,255,255\n")
+
+    result = run("predict", published, rows, "--output", scores)
+
+    assert f"Wrote {scores}" in result.stderr
+    assert scores.read_text().splitlines() == [
+        "label,probability,probability_dark,probability_bright",
+        "dark,1.0,1.0,0.0",
+        "bright,1.0,0.0,1.0",
+    ]
+
+
+@pytest.mark.parametrize("suffix", ["npy", "jsonl", "json"])
+def test_answer_is_written_as_its_files_suffix_says(
+    run: Run, published: str, tmp_path: Path, suffix: str, bright_png: Path, dark_webp: Path
+) -> None:
+    scores = tmp_path / f"scores.{suffix}"
+
+    result = run("predict", published, bright_png, dark_webp, "--output", scores, "--json")
+
+    written = scores.read_bytes()
+    document = json.loads(result.stdout)
+    assert (document["output"], document["size_bytes"]) == (str(scores), len(written))
+    match suffix:
+        case "npy":
+            assert np.load(scores).tolist() == [[0, 1], [1, 0]]
+        case "jsonl":
+            assert [json.loads(line)["label"] for line in written.splitlines()] == ["bright", "dark"]
+        case _:
+            assert [each["label"] for each in json.loads(written)["predictions"]] == ["bright", "dark"]
+
+
+def test_output_of_another_kind_is_refused_before_the_call(run: Run, tmp_path: Path) -> None:
+    result = run("predict", "any", tmp_path / "absent.png", "--output", tmp_path / "scores.xls")
+
+    assert result.exit_code == 1
+    assert "scores.xls is none of .csv, .json, .ndjson, .jsonl, .npy" in result.stderr
+
+
+def test_output_that_cannot_be_written_is_named(run: Run, published: str, bright_png: Path) -> None:
+    output = bright_png.parent / "absent" / "scores.csv"
+
+    result = run("predict", published, bright_png, "--output", output)
+
+    assert result.exit_code == 1
+    assert f"{output} cannot be written: no such file or directory" in result.stderr
 
 
 def test_model_without_labels_shows_its_tensors(run: Run, onnx_file: Path, bright_png: Path) -> None:
