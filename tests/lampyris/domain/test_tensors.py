@@ -52,6 +52,23 @@ def test_nested_data_means_the_same_as_flat_data(pair: tuple[Any, Array]) -> Non
     np.testing.assert_array_equal(array_of(nested), values)
 
 
+@pytest.mark.parametrize(
+    ("datatype", "value", "expected"),
+    [
+        ("FP32", 3.40282350e38, np.finfo(np.float32).max),  # the nearest that there is
+        ("FP16", 65519.0, 65504.0),
+        ("FP32", 2**24 + 1, 2.0**24),
+        ("FP64", 2**64, 2.0**64),
+        ("UINT64", 2**64 - 1, 2**64 - 1),
+        ("INT64", -(2**63), -(2**63)),
+    ],
+)
+def test_numbers_become_the_nearest_of_their_datatype(datatype: Any, value: Any, expected: Any) -> None:
+    values = array_of(tensor([value], datatype=datatype, shape=(1,)))
+
+    assert values.tolist() == [expected]
+
+
 def test_strings_become_an_array_of_objects() -> None:
     values = array_of(tensor(["a", "b\0"], datatype="BYTES"))
 
@@ -73,13 +90,24 @@ def nested(depth: int) -> Any:
         (tensor(["1", "2"]), "data holds strings; datatype FP32 wants numbers"),
         (tensor([1, None]), "null"),
         (tensor([True, False]), "data holds booleans; datatype FP32 wants numbers"),
+        (tensor([0.5, True]), "data holds booleans; datatype FP32 wants numbers"),
+        (tensor([1, True], datatype="FP64"), "data holds booleans; datatype FP64 wants numbers"),
+        (tensor([1, True], datatype="FP16"), "data holds booleans; datatype FP16 wants numbers"),
+        (tensor([1, True], datatype="INT64"), "data holds booleans; datatype INT64 wants integers"),
+        (tensor([1, True], datatype="UINT8"), "data holds booleans; datatype UINT8 wants integers"),
+        (tensor([1, True], datatype="UINT32"), "data holds booleans; datatype UINT32 wants integers"),
+        (tensor([True, 1], datatype="BOOL"), "data holds integers; datatype BOOL wants booleans"),
+        (tensor([1, 2.0], datatype="INT16"), "data holds numbers; datatype INT16 wants integers"),
+        (tensor(["a", None], datatype="BYTES"), "data holds null; datatype BYTES wants strings"),
         (tensor([1.5, 2.5], datatype="INT64"), "data holds numbers; datatype INT64 wants integers"),
         (tensor([1, 0], datatype="BOOL"), "datatype BOOL wants booleans"),
         (tensor([0, 256], datatype="UINT8"), "data goes beyond UINT8, which holds 0 to 255"),
         (tensor([-1, 0], datatype="UINT64"), "beyond UINT64, which holds 0"),
         (tensor([0, 2**70], datatype="INT64"), "beyond INT64"),
         (tensor([1e39, 0.0]), "too large for FP32"),
-        (tensor([65536.0, 0.0], datatype="FP16"), "too large for FP16"),
+        (tensor([3.4028236e38, 0.0]), "too large for FP32"),
+        (tensor([65520.0, 0.0], datatype="FP16"), "too large for FP16"),
+        (tensor([10**400, 0], datatype="FP64"), "too large for FP64"),
         (tensor([1, 2], datatype="BYTES"), "datatype BYTES wants strings"),
         (tensor([nested(20)], datatype="BYTES", shape=(1,)), "nested as [1, 1"),
         (tensor([nested(40)], datatype="BYTES", shape=(1,)), "32 deep at most"),

@@ -23,14 +23,26 @@ def read_request(request: Request, signature: Signature) -> tuple[InferRequest, 
     Raises: MalformedRequest saying where it departs from the protocol; InvalidTensor.
     """
     if HEADER_LENGTH not in request.headers:
-        wire = decode_body(_decode, request.body)
+        wire = _decode_whole(request.body)
         return wire, _arrays(wire.inputs, memoryview(b""))
-    body = request.content
+    body = request.body if isinstance(request.body, bytes) else request.body.encode(errors="surrogatepass")
     length = _header_length(request, body)
     if length == 0:
         return _raw_request(body, signature)
     wire = decode_body(_decode, body[:length])
     return wire, _arrays(wire.inputs, memoryview(body)[length:])
+
+
+def _decode_whole(body: str | bytes) -> InferRequest:
+    try:
+        return decode_body(_decode, body)
+    except MalformedRequest as error:
+        if isinstance(body, bytes) and b'"binary_data_size"' in body:
+            hint = (
+                "Where binary tensors follow, the header Inference-Header-Content-Length says how long it is."
+            )
+            raise MalformedRequest(reason=f"{error} {hint}") from None
+        raise
 
 
 def _header_length(request: Request, body: bytes) -> int:

@@ -183,13 +183,25 @@ def test_lengths_are_held_to_the_byte(
     assert answer.document["error"] == answer.document["detail"]
 
 
-def test_binary_data_without_the_header_are_refused(publish_identity: Any, call: Any) -> None:
+@pytest.mark.parametrize(("tail", "status"), [(b"", 422), (TWO, 400)])
+def test_binary_data_without_the_header_are_refused(
+    publish_identity: Any, call: Any, tail: bytes, status: int
+) -> None:
+    publish_identity("FP32")
+    body = json.dumps({"inputs": [BINARY_X0]}).encode() + tail
+
+    answer = call("POST", PATH, body, content_type="application/octet-stream")
+
+    assert answer.status == status
+    assert "Inference-Header-Content-Length" in answer.document["detail"]
+
+
+def test_text_that_is_no_unicode_is_refused(publish_identity: Any, call: Any) -> None:
     publish_identity("FP32")
 
-    answer = call("POST", PATH, {"inputs": [BINARY_X0]})
+    answer = call("POST", PATH, '{"id":"\ud800"}', headers={"inference-header-content-length": "11"})
 
-    assert answer.status == 422
-    assert "Inference-Header-Content-Length" in answer.document["detail"]
+    assert (answer.status, answer.document["code"]) == (400, "malformed-request")
 
 
 def test_binary_data_marked_as_text_are_refused_as_they_may_be_damaged(
