@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lampyris.errors import UnsupportedModel
+from lampyris.serving.runtime import is_out_of_memory
 
-_OUT_OF_MEMORY = ("bad_alloc", "Failed to allocate memory")
 _PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
 _REASON_LENGTH = 400
 
@@ -23,6 +23,6 @@ def refusing(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         said = _PREFIX.sub("", str(error))
-        if any(sign in said for sign in _OUT_OF_MEMORY):
+        if is_out_of_memory(error):
             raise MemoryError(said) from error
         raise UnsupportedModel(reason=f"onnxruntime cannot {what}: {said[:_REASON_LENGTH]}") from error

@@ -25,7 +25,7 @@ from lampyris.publishing.probing import read_probe, run_on_zeros, run_probe
 from lampyris.publishing.runtime import refusing
 from lampyris.publishing.signatures import check_labels, check_promise, signature_of, with_observed_shapes
 from lampyris.serving.fetch import GRAPH_FILE
-from lampyris.serving.sessions import open_session
+from lampyris.serving.runtime import open_session
 
 
 def try_model(folder: Path, *, limit_bytes: int) -> Accepted:

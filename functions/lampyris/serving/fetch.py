@@ -1,5 +1,6 @@
 """Bring an artifact from the store to disk, every part verified before anyone may load it."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import msgspec
 from lampyris.domain.layout import blob_key
 from lampyris.domain.manifest import Artifact, Blob
 from lampyris.domain.store import Store
-from lampyris.errors import ArtifactDamaged
+from lampyris.errors import ArtifactDamaged, StorageFull
 
 if TYPE_CHECKING:  # pathlib is 7 ms of a cold start, before the download begins
     from pathlib import Path
@@ -21,6 +22,9 @@ GRAPH_FILE = "graph.onnx"
 WEIGHTS_FILE = "weights.bin"
 # One connection to S3 carries some 90 MB/s; a function's network takes several at once.
 _CONNECTIONS = 8
+# A part that arrives damaged is fetched once more: the transfer may be to blame, and not what is stored.
+_ATTEMPTS = 2
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,32 +34,44 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True):
 
     def fetch(self, store: Store) -> None:
         start = self.index * self.blob.part_size_bytes
-        length = min(self.blob.part_size_bytes, self.blob.size_bytes - start)
-        data = store.get_range(blob_key(self.blob.digest), start, length)
-        if len(data) != length or hashlib.sha256(data).hexdigest() != self.blob.part_digests[self.index]:
-            raise ArtifactDamaged(digest=self.blob.digest, part=self.index)
+        data = self._verified(store, start)
         while data:
             written = os.pwrite(self.file, data, start)
             data, start = data[written:], start + written
+
+    def _verified(self, store: Store, start: int) -> memoryview:
+        length = min(self.blob.part_size_bytes, self.blob.size_bytes - start)
+        for _ in range(_ATTEMPTS):
+            data = store.get_range(blob_key(self.blob.digest), start, length)
+            if len(data) == length and hashlib.sha256(data).hexdigest() == self.blob.part_digests[self.index]:
+                return data
+        raise ArtifactDamaged(digest=self.blob.digest, part=self.index)
+
+
+def size_bytes(artifact: Artifact) -> int:
+    """Return how much `fetch` fetches."""
+    return artifact.graph.size_bytes + (artifact.weights.size_bytes if artifact.weights else 0)
 
 
 def fetch(artifact: Artifact, store: Store, folder: "Path") -> None:
     """Write an artifact's files into `folder`, which must not exist; on failure it does not exist either.
 
-    Raises: ArtifactDamaged if a part does not have its digest; ObjectNotFound, StoreUnavailable.
+    Raises: ArtifactDamaged if a part does not have its digest; StorageFull; ObjectNotFound, StoreUnavailable.
     """
     blobs = {GRAPH_FILE: artifact.graph} | ({WEIGHTS_FILE: artifact.weights} if artifact.weights else {})
-    folder.mkdir(mode=0o700, parents=True)
     files: list[int] = []
     try:
+        folder.mkdir(mode=0o700, parents=True)
         parts: list[_Part] = []
         for name, blob in blobs.items():
             file = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             files.append(file)
             parts += [_Part(blob=blob, index=index, file=file) for index in range(len(blob.part_digests))]
         _in_parallel([partial(part.fetch, store) for part in parts])
-    except BaseException:
+    except BaseException as error:
         discard(folder)
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            raise StorageFull(size_bytes=size_bytes(artifact)) from error
         raise
     finally:
         for file in files:

@@ -6,8 +6,10 @@ import msgspec
 
 from lampyris.domain.manifest import Manifest
 from lampyris.domain.tensors import Array, check_inputs
-from lampyris.errors import InferenceFailed
+from lampyris.errors import DeadlineExceeded, InferenceFailed, OutOfMemory
+from lampyris.serving.runtime import is_out_of_memory
 from lampyris.serving.sessions import Loaded, LoadTimes, Sessions
+from lampyris.serving.watchdog import Watchdog
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,13 +28,18 @@ class Inference:
     def __init__(self, sessions: Sessions, *, clock: Callable[[], float]) -> None:
         self._sessions = sessions
         self._clock = clock
+        self._watchdog = Watchdog(clock=clock)
 
     def load(self, manifest: Manifest, *, deadline_s: float) -> tuple[Loaded, bool]:
         """Return a version's session, and whether it had to be loaded for this call.
 
         Raises: what `Sessions.get` raises.
         """
-        return self._sessions.get(manifest.artifact)
+        return self._sessions.get(manifest.artifact, deadline_s=deadline_s)
+
+    def free_memory(self) -> None:
+        """Drop every session, for a request that found no memory for what is not a model's."""
+        self._sessions.drop()
 
     def run(
         self,
@@ -44,17 +51,20 @@ class Inference:
     ) -> Prediction:
         """Run a version on arrays that carry its inputs' names; `outputs` selects, and all is the default.
 
-        Raises: InvalidTensor if the inputs disagree with the signature; InferenceFailed if the run fails;
-            what `Sessions.get` raises.
+        A run that finds too little memory is tried again with the memory of all other models.
+        Raises: InvalidTensor if the inputs disagree with the signature; DeadlineExceeded, OutOfMemory,
+            InferenceFailed; what `Sessions.get` raises.
         """
         check_inputs(manifest.signature, inputs)
         wanted = list(outputs) or [spec.name for spec in manifest.signature.outputs]
         loaded, cold = self.load(manifest, deadline_s=deadline_s)
         started_s = self._clock()
         try:
-            values = loaded.session.run(wanted, dict(inputs))
-        except Exception as error:  # onnxruntime raises classes of its own, with no common root
-            raise InferenceFailed(model=manifest.model, cause=f"{type(error).__name__}: {error}") from error
+            values = self._watched(manifest, loaded, wanted, inputs, deadline_s)
+        except OutOfMemory:
+            if not self._sessions.drop(keep=manifest.artifact.digest):
+                raise
+            values = self._watched(manifest, loaded, wanted, inputs, deadline_s)
         return Prediction(
             manifest=manifest,
             outputs=dict(zip(wanted, values, strict=True)),
@@ -62,3 +72,27 @@ class Inference:
             cold=cold,
             run_ms=(self._clock() - started_s) * 1000,
         )
+
+    def _watched(
+        self,
+        manifest: Manifest,
+        loaded: Loaded,
+        wanted: list[str],
+        inputs: Mapping[str, Array],
+        deadline_s: float,
+    ) -> list[Array]:
+        from onnxruntime import RunOptions  # noqa: PLC0415 - a session has imported it by now
+
+        options = RunOptions()
+        try:
+            self._watchdog.watch(options, deadline_s)
+            values: list[Array] = loaded.session.run(wanted, dict(inputs), options)
+        except Exception as error:  # onnxruntime raises classes of its own, with no common root
+            if options.terminate:
+                raise DeadlineExceeded(model=manifest.model) from error
+            if is_out_of_memory(error):
+                raise OutOfMemory from error
+            raise InferenceFailed(model=manifest.model, cause=f"{type(error).__name__}: {error}") from error
+        finally:
+            self._watchdog.forget(options)
+        return values

@@ -1,13 +1,15 @@
 """Load the models that an environment was told to expect, beside the imports of INIT."""
 
 from collections.abc import Callable
-from threading import Thread
+from threading import Lock, Thread
 
 from lampyris.serving.resolver import Resolver
 from lampyris.serving.sessions import Sessions
 
 # INIT may take 10 s; a model that is not there by then goes on loading while the first request waits for it.
 INIT_WAIT_S = 8.0
+# Enough that names are resolved while models load; each takes a stack.
+_THREADS = 4
 
 
 class Preload:
@@ -24,8 +26,10 @@ class Preload:
         self._clock = clock
         self._resolver = resolver
         self._sessions = sessions
+        self._waiting = iter(models)
+        self._lock = Lock()
         self.failures: list[Exception] = []
-        self._threads = [Thread(target=self._load, args=model, daemon=True) for model in models]
+        self._threads = [Thread(target=self._work, daemon=True) for _ in models[:_THREADS]]
 
     def start(self) -> None:
         for thread in self._threads:
@@ -37,8 +41,13 @@ class Preload:
         for thread in self._threads:
             thread.join(timeout=max(0.0, until_s - self._clock()))
 
-    def _load(self, model: str, alias: str) -> None:
-        try:
-            self._sessions.get(self._resolver.resolve(model, alias).artifact)
-        except Exception as error:  # noqa: BLE001 - whatever it is, INIT must not die of it
-            self.failures.append(error)
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                model = next(self._waiting, None)
+            if model is None:
+                return
+            try:
+                self._sessions.get(self._resolver.resolve(*model).artifact)
+            except Exception as error:  # noqa: BLE001 - whatever it is, INIT must not die of it
+                self.failures.append(error)

@@ -1,15 +1,24 @@
-"""Models ready to run: loaded on first use, kept by digest, the least recently used dropped first."""
+"""Models ready to run: loaded on first use, kept by digest, the least recently used dropped first.
 
+A load has a thread of its own, so that it goes on when its request has no more time to wait for it: the next
+request finds the model there, or nearer.
+"""
+
+import os
 from collections import OrderedDict
 from collections.abc import Callable
-from threading import Lock
+from math import inf
+from threading import TIMEOUT_MAX, Event, Lock, Semaphore, Thread
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from lampyris.domain.manifest import Artifact
 from lampyris.domain.store import Store
-from lampyris.serving.fetch import GRAPH_FILE, discard, fetch
+from lampyris.errors import ModelLoading, OutOfMemory, StorageFull
+from lampyris.serving.fetch import GRAPH_FILE, discard, fetch, size_bytes
+from lampyris.serving.memory import free_bytes, return_freed
+from lampyris.serving.runtime import is_out_of_memory, open_session
 
 if TYPE_CHECKING:  # imported when the first session is made, so that a download can start before it
     from pathlib import Path  # 7 ms of a cold start, before the download begins
@@ -17,105 +26,182 @@ if TYPE_CHECKING:  # imported when the first session is made, so that a download
     from onnxruntime import InferenceSession
 
 _VCPU_MB = 1769
-# Weights are mapped, pre-packed copies and activations are not: half the memory leaves room for them.
-_MEMORY_SHARE = 0.5
+# What models leave free for requests: bodies, and the activations of a run.
+_REQUESTS_SHARE = 0.25
+# Measured: while a model loads it takes its size twice (int8: mapped, and pre-packed for the CPU), then once.
+_LOADING_FACTOR = 2
+# One is fetched while the session of another is made; more would only share the network and the memory.
+_LOADS_AT_ONCE = 2
 
 
 class LoadTimes(msgspec.Struct, frozen=True, kw_only=True):
-    """What a cold model cost, in milliseconds."""
+    """What a cold model cost: milliseconds, and the bytes that came from the store."""
 
     fetch_ms: float
     session_ms: float
+    fetched_bytes: int
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
-    """A session, what it cost to make, and the size of its artifact."""
+    """A session, and what it cost to make."""
 
     session: "InferenceSession"
     times: LoadTimes
-    size_bytes: int
+
+
+class _Load:
+    """A load under way: who waits, and what comes of it. The first who sees it done has had it loaded."""
+
+    def __init__(self) -> None:
+        self.done = Event()
+        self.loaded: Loaded | None = None
+        self.error: BaseException | None = None
+        self.is_claimed = False
 
 
 class Sessions:
-    """A bounded cache of sessions; safe to use from the thread that preloads and the one that serves."""
+    """A bounded cache of sessions; safe to use from the threads that preload and the one that serves."""
 
     def __init__(
-        self, store: Store, *, folder: "str | Path", memory_mb: int, clock: Callable[[], float]
+        self,
+        store: Store,
+        *,
+        folder: "str | Path",
+        memory_mb: int,
+        clock: Callable[[], float],
+        free_bytes: Callable[[int], int] = free_bytes,
     ) -> None:
         self._store = store
         self._folder = folder
-        self._threads = max(1, memory_mb // _VCPU_MB)
-        self._budget_bytes = int(memory_mb * 2**20 * _MEMORY_SHARE)
+        self._memory_mb = memory_mb
         self._clock = clock
+        self._free_bytes = free_bytes
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
-        self._locks: dict[str, Lock] = {}
+        self._loads: dict[str, _Load] = {}
+        self._promised: dict[str, int] = {}  # memory that the loads under way will take, in bytes
         self._guard = Lock()
+        self._slots = Semaphore(_LOADS_AT_ONCE)
+        self._is_swept = False
 
-    def get(self, artifact: Artifact) -> tuple[Loaded, bool]:
+    def get(self, artifact: Artifact, *, deadline_s: float = inf) -> tuple[Loaded, bool]:
         """Return the artifact's session, and whether it had to be loaded for this call.
 
-        Raises: ArtifactDamaged, StoreUnavailable, ObjectNotFound; the next call tries again.
+        Raises: ModelLoading if it is not there by `deadline_s`; ArtifactDamaged, StoreUnavailable,
+            ObjectNotFound, OutOfMemory, StorageFull: the next call tries again.
         """
         digest = artifact.digest
-        loaded = self._used(digest)
-        if loaded is not None:
-            return loaded, False
-        with self._guard:
-            lock = self._locks.setdefault(digest, Lock())
-        with lock:
-            loaded = self._used(digest)
-            if loaded is not None:
-                return loaded, False
-            loaded = self._load(artifact)
-            with self._guard:
-                self._loaded[digest] = loaded
-                self._drop_oldest()
-            return loaded, True
-
-    def _used(self, digest: str) -> Loaded | None:
         with self._guard:
             loaded = self._loaded.get(digest)
             if loaded is not None:
                 self._loaded.move_to_end(digest)
-            return loaded
+                return loaded, False
+            load = self._loads.get(digest)
+            if load is None:
+                load = self._loads[digest] = _Load()
+                self._start(load, artifact)
+        if not load.done.wait(min(max(deadline_s - self._clock(), 0.0), TIMEOUT_MAX)):
+            raise ModelLoading
+        if load.loaded is None:
+            raise load.error or AssertionError("a load is done with a session or an error")
+        with self._guard:
+            is_first, load.is_claimed = not load.is_claimed, True
+        return load.loaded, is_first
 
-    def _drop_oldest(self) -> None:
-        held = sum(loaded.size_bytes for loaded in self._loaded.values())
-        while held > self._budget_bytes and len(self._loaded) > 1:
-            _, dropped = self._loaded.popitem(last=False)
-            held -= dropped.size_bytes
+    def drop(self, *, keep: str = "") -> bool:
+        """Drop all sessions but the one of digest `keep`; return whether there were any."""
+        with self._guard:
+            dropped = [digest for digest in self._loaded if digest != keep]
+            for digest in dropped:
+                del self._loaded[digest]
+        if dropped:
+            return_freed()
+        return bool(dropped)
+
+    def _start(self, load: _Load, artifact: Artifact) -> None:
+        try:
+            Thread(target=self._run, args=(load, artifact), daemon=True).start()
+        except RuntimeError as error:  # no memory for its stack
+            del self._loads[artifact.digest]
+            raise OutOfMemory from error
+
+    def _run(self, load: _Load, artifact: Artifact) -> None:
+        digest = artifact.digest
+        try:
+            with self._slots:
+                loaded = self._load(artifact)
+            with self._guard:
+                self._loaded[digest] = load.loaded = loaded
+        except BaseException as error:  # noqa: BLE001 - raised again in the threads that wait
+            load.error = error
+        finally:
+            with self._guard:
+                del self._loads[digest]
+            load.done.set()
 
     def _load(self, artifact: Artifact) -> Loaded:
+        needed_bytes = size_bytes(artifact) * _LOADING_FACTOR
+        with self._guard:
+            self._sweep()
+            self._promised[artifact.digest] = needed_bytes
+        try:
+            self._make_room()
+            try:
+                return self._fetch_and_open(artifact)
+            except (OutOfMemory, StorageFull):
+                if not self.drop():
+                    raise
+            return self._fetch_and_open(artifact)
+        finally:
+            with self._guard:
+                del self._promised[artifact.digest]
+
+    def _make_room(self) -> None:
+        """Drop the least recently used before anything is loaded, so that the peak stays inside too."""
+        kept_free_bytes = self._memory_mb * 2**20 * _REQUESTS_SHARE
+        while True:
+            with self._guard:
+                if not self._loaded:
+                    return
+                missing = sum(self._promised.values()) + kept_free_bytes > self._free_bytes(self._memory_mb)
+                if not missing:
+                    return
+                self._loaded.popitem(last=False)
+            return_freed()
+
+    def _sweep(self) -> None:
+        """Remove, before the first load, what a process before this one left behind when it was killed."""
+        if not self._is_swept:
+            self._is_swept = True
+            from pathlib import Path  # noqa: PLC0415 - see TYPE_CHECKING above
+
+            folder = Path(self._folder)
+            for left in folder.iterdir() if folder.exists() else ():
+                discard(left)
+
+    def _fetch_and_open(self, artifact: Artifact) -> Loaded:
         from pathlib import Path  # noqa: PLC0415 - see TYPE_CHECKING above
 
         started_s = self._clock()
         folder = Path(self._folder, artifact.digest)
-        discard(folder)
         fetch(artifact, self._store, folder)
         fetched_s = self._clock()
         try:
-            session = open_session(folder / GRAPH_FILE, threads=self._threads)
+            session = open_session(folder / GRAPH_FILE, threads=_threads(self._memory_mb))
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise OutOfMemory from error
+            raise
         finally:
             discard(folder)  # a mapped file lives on until its session is gone
-        size_bytes = artifact.graph.size_bytes + (artifact.weights.size_bytes if artifact.weights else 0)
         times = LoadTimes(
-            fetch_ms=(fetched_s - started_s) * 1000, session_ms=(self._clock() - fetched_s) * 1000
+            fetch_ms=(fetched_s - started_s) * 1000,
+            session_ms=(self._clock() - fetched_s) * 1000,
+            fetched_bytes=size_bytes(artifact),
         )
-        return Loaded(session=session, times=times, size_bytes=size_bytes)
+        return Loaded(session=session, times=times)
 
 
-def open_session(graph: "Path", *, threads: int) -> "InferenceSession":
-    """Make a session of an optimised graph, with its weights file mapped beside it.
-
-    The graph was optimised when it was published, so nothing is optimised here. Threads do not spin while
-    they wait: on a share of a core that burns billed time.
-    """
-    import onnxruntime  # noqa: PLC0415 - see TYPE_CHECKING above
-
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+def _threads(memory_mb: int) -> int:
+    """Return how many threads a run may keep busy: the function's share of cores, as far as there are any."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(memory_mb // _VCPU_MB, cores))

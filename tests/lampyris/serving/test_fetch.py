@@ -1,16 +1,21 @@
+import errno
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lampyris.domain.layout import blob_key
 from lampyris.domain.manifest import Artifact, Blob
 from lampyris.domain.registry import put_blob
 from lampyris.domain.store import Store
-from lampyris.errors import ArtifactDamaged, ObjectNotFound, StoreUnavailable
+from lampyris.errors import ArtifactDamaged, ObjectNotFound, StorageFull, StoreUnavailable
 from lampyris.serving.fetch import GRAPH_FILE, WEIGHTS_FILE, discard, fetch
 
 GRAPH = b"graph" * 10
@@ -50,13 +55,80 @@ def test_a_flipped_bit_is_found_and_nothing_is_left(
     artifact: Artifact, watched: Any, tmp_path: Path, byte: int
 ) -> None:
     assert artifact.weights is not None
-    watched.damage[blob_key(artifact.weights.digest)] = byte
+    watched.damage[blob_key(artifact.weights.digest)] = byte * 8
 
     with pytest.raises(ArtifactDamaged) as found:
         fetch(artifact, watched, tmp_path / "a")
 
     assert found.value.part == byte // PART_BYTES
     assert not (tmp_path / "a").exists()
+
+
+def test_a_part_damaged_on_its_way_is_fetched_again(artifact: Artifact, watched: Any, tmp_path: Path) -> None:
+    assert artifact.weights is not None
+    key = blob_key(artifact.weights.digest)
+    watched.damage[key], watched.damages = 70 * 8, 1
+
+    fetch(artifact, watched, tmp_path / "a")
+
+    assert (tmp_path / "a" / WEIGHTS_FILE).read_bytes() == WEIGHTS
+    assert watched.reads.count(key) == len(artifact.weights.part_digests) + 1
+
+
+@given(bit=st.integers(0, 8 * len(WEIGHTS) - 1))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+def test_any_flipped_bit_is_found(artifact: Artifact, watched: Any, tmp_path: Path, bit: int) -> None:
+    assert artifact.weights is not None
+    watched.damage = {blob_key(artifact.weights.digest): bit}
+
+    with pytest.raises(ArtifactDamaged):
+        fetch(artifact, watched, tmp_path / "a")
+
+
+def test_a_blob_cut_short_is_damaged(artifact: Artifact, watched: Any, tmp_path: Path) -> None:
+    watched.cut[blob_key(artifact.graph.digest)] = 1
+
+    with pytest.raises(ArtifactDamaged):
+        fetch(artifact, watched, tmp_path / "a")
+
+
+def test_a_disk_without_room_is_said_and_left_empty(artifact: Artifact, watched: Any, tmp_path: Path) -> None:
+    watched.failures.append(OSError(errno.ENOSPC, "No space left on device"))
+
+    with pytest.raises(StorageFull, match=f"{len(GRAPH) + len(WEIGHTS):,} bytes"):
+        fetch(artifact, watched, tmp_path / "a")
+
+    assert not (tmp_path / "a").exists()
+
+
+FILL_THE_DISK = """
+import resource, sys
+from pathlib import Path
+import msgspec
+from lampyris.adapters.object_store import memory_store
+from lampyris.domain.manifest import Artifact
+from lampyris.domain.registry import put_blob
+from lampyris.errors import StorageFull
+from lampyris.serving.fetch import fetch
+store = memory_store()
+artifact = Artifact(graph=put_blob(store, bytes(10_000)), weights=None, onnxruntime="1")
+resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
+try:
+    fetch(artifact, store, Path(sys.argv[1]))
+except StorageFull:
+    print("full", Path(sys.argv[1]).exists())
+"""
+
+
+def test_a_file_that_may_not_grow_is_a_full_disk(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FILL_THE_DISK, str(tmp_path / "a")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout == "full False\n", done.stderr
 
 
 def test_a_store_that_is_away_leaves_nothing(artifact: Artifact, watched: Any, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import math
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -6,10 +7,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from lampyris.domain.signature import Signature, TensorSpec
-from lampyris.errors import InferenceFailed, InvalidTensor
+from lampyris.errors import DeadlineExceeded, InferenceFailed, InvalidTensor, ModelLoading
 from lampyris.serving.infer import Inference
 from lampyris.serving.sessions import Sessions
 
@@ -74,3 +75,89 @@ def test_a_run_that_fails_inside_onnxruntime_is_the_models_failure(
 
     with pytest.raises(InferenceFailed, match="'fragile' failed"):
         inference.run(manifest, inputs, deadline_s=math.inf)
+
+
+@pytest.fixture
+def publish_endless(publish: Any) -> Any:
+    """Publish a model that counts to `times`, however long that takes."""
+
+    def scalar(name: str, kind: int) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, kind, [])
+
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["go_on"]), helper.make_node("Add", ["x", "one"], ["y"])],
+        "body",
+        [scalar("i", TensorProto.INT64), scalar("go", TensorProto.BOOL), scalar("x", TensorProto.FLOAT)],
+        [scalar("go_on", TensorProto.BOOL), scalar("y", TensorProto.FLOAT)],
+        [numpy_helper.from_array(np.array(1, np.float32), "one")],
+    )
+    graph = helper.make_graph(
+        [helper.make_node("Loop", ["times", "", "start"], ["count"], body=body)],
+        "endless",
+        [scalar("times", TensorProto.INT64), scalar("start", TensorProto.FLOAT)],
+        [scalar("count", TensorProto.FLOAT)],
+    )
+    signature = Signature(
+        inputs=(
+            TensorSpec(name="times", datatype="INT64", shape=()),
+            TensorSpec(name="start", datatype="FP32", shape=()),
+        ),
+        outputs=(TensorSpec(name="count", datatype="FP32", shape=()),),
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return lambda: publish("endless", model=model, signature=signature)
+
+
+def count(times: int) -> dict[str, Any]:
+    return {"times": np.array(times), "start": np.array(0, np.float32)}
+
+
+def test_a_run_that_never_ends_is_ended_and_the_next_is_served(
+    publish_endless: Any, inference: Inference
+) -> None:
+    manifest = publish_endless()
+    inference.run(manifest, count(1), deadline_s=math.inf)
+
+    for _ in range(2):
+        with pytest.raises(DeadlineExceeded, match="'endless' did not answer in the time"):
+            inference.run(manifest, count(2**62), deadline_s=perf_counter() + 0.05)
+        answer = inference.run(manifest, count(3), deadline_s=perf_counter() + 60)
+        assert answer.outputs["count"] == 3
+
+    assert answer.cold is False
+
+
+def test_runs_side_by_side_end_by_their_own_deadlines(publish_endless: Any, inference: Inference) -> None:
+    manifest = publish_endless()
+
+    def run(times: int, left_s: float) -> float | None:
+        try:
+            outputs = inference.run(manifest, count(times), deadline_s=perf_counter() + left_s).outputs
+        except DeadlineExceeded:
+            return None
+        return float(outputs["count"])
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(run, [2**62, 5, 2**62, 7, 2**62, 9], [0.05, 60, 0.1, 60, 0.01, 60]))
+
+    assert answers == [None, 5, None, 7, None, 9]
+    assert inference._watchdog._runs == {}
+
+
+def test_a_model_that_is_still_loading_says_so(
+    publish_linear: Any, inference: Inference, watched: Any
+) -> None:
+    manifest = publish_linear()
+    watched.open.clear()
+
+    with pytest.raises(ModelLoading):
+        inference.run(manifest, {"features": FEATURES}, deadline_s=perf_counter() + 0.01)
+
+    watched.open.set()
+    assert inference.run(manifest, {"features": FEATURES}, deadline_s=perf_counter() + 60).outputs
+
+
+def test_only_the_outputs_that_were_asked_for_are_computed(publish_linear: Any, inference: Inference) -> None:
+    prediction = inference.run(publish_linear(), {"features": FEATURES}, deadline_s=math.inf, outputs=("p",))
+
+    assert list(prediction.outputs) == ["p"]

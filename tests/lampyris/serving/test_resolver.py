@@ -1,4 +1,6 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from time import sleep
 from typing import Any
 
 import obstore
@@ -8,7 +10,7 @@ from lampyris.domain.layout import alias_key
 from lampyris.domain.registry import publish_to_alias
 from lampyris.domain.store import Store
 from lampyris.errors import AliasNotFound, InvalidName, ModelNotFound, StoreUnavailable, VersionNotFound
-from lampyris.serving.resolver import Resolver
+from lampyris.serving.resolver import _KEPT, Resolver
 
 TTL_S = 5
 
@@ -72,6 +74,105 @@ def test_while_the_store_is_away_the_last_good_version_serves(
     clock.now_s += TTL_S
 
     assert resolver.resolve("glow").version == 1
+    assert resolver.stale_refreshes == 1
+
+
+def test_a_store_that_is_away_is_not_asked_for_every_request(
+    resolver: Resolver, publish_linear: Any, clock: Any, watched: Any
+) -> None:
+    publish_linear(seed=1)
+    resolver.resolve("glow")
+    watched.away = True
+    clock.now_s += TTL_S
+    for _ in range(3):
+        resolver.resolve("glow")
+    asked = len(watched.reads)
+    publish_linear(seed=2)
+    watched.away = False
+
+    assert resolver.resolve("glow").version == 1
+    clock.now_s += TTL_S
+    assert resolver.resolve("glow").version == 2
+    assert (asked, resolver.stale_refreshes) == (2, 1)
+
+
+def test_a_store_that_hangs_holds_no_request_up_and_its_late_answer_counts(
+    publish_linear: Any, clock: Any, watched: Any
+) -> None:
+    resolver = Resolver(watched, alias_ttl_s=TTL_S, clock=clock, random=lambda: 0.5, patience_s=0.01)
+    publish_linear(seed=1)
+    resolver.resolve("glow")
+    publish_linear(seed=2)
+    clock.now_s += TTL_S
+    watched.open.clear()
+
+    assert resolver.resolve("glow").version == 1
+    assert resolver.stale_refreshes == 1
+    watched.open.set()
+    while resolver.resolve("glow").version == 1:
+        sleep(0.001)  # the clock stands still: nothing is asked again
+
+
+def test_a_document_that_cannot_be_read_does_not_replace_the_last_good_one(
+    resolver: Resolver, publish_linear: Any, clock: Any, store: Store
+) -> None:
+    publish_linear()
+    resolver.resolve("glow")
+    store.put(alias_key("glow", "live"), b'{"format": 2}')
+    clock.now_s += TTL_S
+
+    assert resolver.resolve("glow").version == 1
+    assert resolver.stale_refreshes == 1
+
+
+def test_after_a_pause_that_no_clock_saw_aliases_are_read_again(
+    resolver: Resolver, publish_linear: Any
+) -> None:
+    publish_linear(seed=1)
+    resolver.resolve("glow")
+    publish_linear(seed=2)
+
+    resolver.expire()
+
+    assert resolver.resolve("glow").version == 2
+
+
+def test_without_trust_every_request_reads_the_alias(publish_linear: Any, clock: Any, watched: Any) -> None:
+    resolver = Resolver(watched, alias_ttl_s=0, clock=clock, random=lambda: 0.5)
+    publish_linear(seed=1)
+    resolver.resolve("glow")
+    publish_linear(seed=2)
+
+    assert resolver.resolve("glow").version == 2
+
+
+def test_callers_cannot_fill_the_memory_with_names(
+    resolver: Resolver, publish_linear: Any, store: Store
+) -> None:
+    manifest = publish_linear()
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    for name in (f"a{number}" for number in range(_KEPT + 3)):
+        publish_to_alias(store, manifest, alias=name, changed_by="a test", reason="to test", now=now)
+        resolver.resolve("glow", name)
+        with pytest.raises(AliasNotFound):
+            resolver.resolve("glow", f"no-{name}")
+
+    assert len(resolver._aliases) == _KEPT
+    assert resolver.resolve("glow", "a0").version == 1
+
+
+def test_many_threads_agree_while_an_alias_moves(publish_linear: Any, watched: Any, clock: Any) -> None:
+    resolver = Resolver(watched, alias_ttl_s=TTL_S, clock=clock, random=lambda: 0.5)
+    publish_linear(seed=1)
+    resolver.resolve("glow")
+
+    with ThreadPoolExecutor(4) as pool:
+        for seed in range(2, 7):
+            publish_linear(seed=seed)
+            clock.now_s += TTL_S
+            found = list(pool.map(lambda _: resolver.resolve("glow").version, range(16)))
+            assert set(found) <= {seed - 1, seed}
+            assert resolver.resolve("glow").version == seed
 
 
 def test_an_alias_that_was_deleted_is_not_found_any_more(
