@@ -7,8 +7,8 @@ Which column is which:
   order.
 
 Whether there is a header, the media type may say: `text/csv; header=present` or `absent`. Without it, the
-first line is one if not one of its cells is such a value as the input wants; for strings, if it is the name
-of the input.
+first line is one if not one of its cells is such a value as the input wants, and not all are empty; for
+strings, if it is the name of the input.
 
 Numbers must be finite. Booleans are true, false, 1 or 0. Blank lines are passed over.
 """
@@ -88,15 +88,16 @@ def read_csv(content: Content, signature: Signature) -> dict[str, Array]:
         )
     check_lines(content.body)
     records = _records(content.body)
-    line, cells = next(records, (0, []))
+    first = next(records, None)
+    if first is None:
+        raise MalformedRequest(reason="The body holds no rows; send one on each line.")
+    line, cells = first
     has_header = _has_header(content, cells, signature)
     inputs = _inputs(signature, cells)
     _check_width(line, cells, inputs)
-    lines = _read(records if has_header else chain([(line, cells)], records), inputs)
+    lines = _read(records if has_header else chain([first], records), inputs)
     if not lines:
-        raise MalformedRequest(
-            reason="The body holds no rows" + (" below its header." if has_header else ".")
-        )
+        raise MalformedRequest(reason="The body holds no rows below its header.")
     return {each.spec.name: _array(each, lines) for each in inputs}
 
 
@@ -128,7 +129,7 @@ def _has_header(content: Content, first: list[str], signature: Signature) -> boo
     if spec.datatype == "BYTES":
         return first == [spec.name]
     kind = _KINDS[NUMPY_OF[spec.datatype].kind]
-    return bool(first) and not any(kind.reads(cell) for cell in first)
+    return any(cell.strip() for cell in first) and not any(kind.reads(cell) for cell in first)
 
 
 def _inputs(signature: Signature, first: list[str]) -> list[_Input]:
@@ -179,12 +180,8 @@ def _read(records: Iterator[tuple[int, list[str]]], inputs: list[_Input]) -> "ar
     """Read all cells into the values of their inputs; return the number of each row's line."""
     lines = array("q")
     parts = [(slice(each.first, each.end), each.kind.read, each.values) for each in inputs]
-    width = inputs[-1].end
     for line, cells in records:
-        if not line:
-            continue
-        if len(cells) != width:
-            _check_width(line, cells, inputs)
+        _check_width(line, cells, inputs)
         lines.append(line)
         try:
             for part, read, values in parts:
@@ -196,7 +193,7 @@ def _read(records: Iterator[tuple[int, list[str]]], inputs: list[_Input]) -> "ar
 
 def _check_width(line: int, cells: list[str], inputs: list[_Input]) -> None:
     width = inputs[-1].end
-    if not cells or len(cells) == width:
+    if len(cells) == width:
         return
     if len(inputs) > 1:
         raise MalformedRequest(reason=f"Line {line} has {_columns(cells)}, the header {width}.")
@@ -222,8 +219,9 @@ def _misread(line: int, cells: list[str], inputs: list[_Input]) -> InvalidTensor
     )
     cell = cells[column]
     came = f"{cell[:_SHOWN_LETTERS]!r} is not {kind.wanted}" if cell.strip() else "the cell is empty"
+    hint = " If it is a header, send text/csv; header=present." if line == 1 else ""
     return InvalidTensor(
-        tensor=spec.name, reason=f"line {line}, column {column + 1}: {came} ({spec.datatype})."
+        tensor=spec.name, reason=f"line {line}, column {column + 1}: {came} ({spec.datatype}).{hint}"
     )
 
 
