@@ -37,7 +37,7 @@ NUMPY_OF: dict[Datatype, np.dtype[Any]] = {
 # numpy iterates over no more dimensions; no model's tensor comes near either.
 _MAX_RANK = 32
 _MAX_DIMENSION = 2**31 - 1
-# By numpy's kind: the JSON values that fit, and what they are called.
+# By numpy's kind: the JSON values that fit, a list of them, and what they are called.
 _TYPES: dict[str, tuple[type, ...]] = {
     "b": (bool,),
     "u": (int,),
@@ -122,9 +122,8 @@ def values_of(name: str, datatype: Datatype, data: list[Any]) -> Array:
     except (struct.error, OverflowError, ValueError):
         raise _out_of_range(name, datatype) from None
     values = np.frombuffer(packed, dtype)
-    if (
-        datatype == "FP32" and np.isinf(values).any()
-    ):  # struct casts as C does; JSON itself carries no infinity
+    # JSON carries no infinity, but struct makes one of what is too large for C's float.
+    if datatype == "FP32" and np.isinf(values).any():
         raise _out_of_range(name, datatype)
     return values.reshape(shape)
 

@@ -1,5 +1,7 @@
 """From the body of an infer request to arrays: JSON, then the binary tensors that it names."""
 
+from math import prod
+
 import msgspec
 
 from lampyris.domain.signature import DYNAMIC, Signature
@@ -38,9 +40,7 @@ def _decode_whole(body: str | bytes) -> InferRequest:
         return decode_body(_decode, body)
     except MalformedRequest as error:
         if isinstance(body, bytes) and b'"binary_data_size"' in body:
-            hint = (
-                "Where binary tensors follow, the header Inference-Header-Content-Length says how long it is."
-            )
+            hint = "Where binary tensors follow, Inference-Header-Content-Length says how long the JSON is."
             raise MalformedRequest(reason=f"{error} {hint}") from None
         raise
 
@@ -69,26 +69,25 @@ def _arrays(tensors: tuple[WireTensor, ...], binary: memoryview) -> dict[str, Ar
         if name in arrays:
             raise InvalidTensor(tensor=name, reason="this input is given twice; give each once.")
         size_bytes = tensor.parameters.binary_data_size if tensor.parameters is not None else None
-        if (tensor.data is None) == (size_bytes is None):
+        if tensor.data is not None and size_bytes is None:
+            arrays[name] = array_of(
+                Tensor(name=name, shape=tensor.shape, datatype=tensor.datatype, data=tensor.data)
+            )
+        elif tensor.data is None and size_bytes is not None:
+            if not 0 <= size_bytes <= len(binary) - at:
+                raise InvalidTensor(
+                    tensor=name,
+                    reason=f"binary_data_size is {size_bytes:,}, but {len(binary) - at:,} bytes are left "
+                    "behind the JSON. The header Inference-Header-Content-Length says where it ends.",
+                )
+            arrays[name] = array_of_bytes(name, tensor.datatype, tensor.shape, binary[at : at + size_bytes])
+            at += size_bytes
+        else:
             raise InvalidTensor(
                 tensor=name,
                 reason="give its values as data, or behind the JSON with the parameter binary_data_size; "
                 "one of both.",
             )
-        if size_bytes is None:
-            arrays[name] = array_of(
-                Tensor(name=name, shape=tensor.shape, datatype=tensor.datatype, data=tensor.data or [])
-            )
-            continue
-        if not 0 <= size_bytes <= len(binary) - at:
-            raise InvalidTensor(
-                tensor=name,
-                reason=f"binary_data_size is {size_bytes:,}, but {len(binary) - at:,} bytes are left behind "
-                "the JSON. The header Inference-Header-Content-Length says where it ends.",
-            )
-        data = binary[at : at + size_bytes]
-        arrays[name] = array_of_bytes(name, tensor.datatype, tensor.shape, data)
-        at += size_bytes
     if at < len(binary):
         raise MalformedRequest(
             reason=f"The inputs' binary_data_size add up to {at:,}; {len(binary):,} bytes follow the JSON."
@@ -113,9 +112,7 @@ def _raw_request(body: bytes, signature: Signature) -> tuple[InferRequest, dict[
         data = len(body).to_bytes(4, "little") + body
         open_size = 1
     else:
-        row_bytes = NUMPY_OF[spec.datatype].itemsize
-        for size in sizes:
-            row_bytes *= 1 if size == DYNAMIC else size
+        row_bytes = NUMPY_OF[spec.datatype].itemsize * prod(size for size in sizes if size != DYNAMIC)
         open_size = len(body) // max(1, row_bytes)
     shape = tuple(open_size if size == DYNAMIC else size for size in sizes)
     wire = InferRequest(inputs=(), parameters=RequestParameters(binary_data_output=True))

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from lampyris.domain.signature import Signature, TensorSpec
+from lampyris.domain.signature import Signature
 from lampyris.domain.tensors import Array
 from lampyris.errors import InvalidTensor
 from lampyris.http.open_inference.binary_data import bytes_of
@@ -54,14 +54,14 @@ def wanted_outputs(wire: InferRequest, signature: Signature) -> dict[str, Output
 def infer_reply(prediction: Prediction, wire: InferRequest, wanted: dict[str, OutputParameters]) -> Reply:
     """Answer a request with its prediction."""
     signature = prediction.manifest.signature
-    specs = {spec.name: spec for spec in signature.outputs}
+    datatypes = {spec.name: spec.datatype for spec in signature.outputs}
     usually_binary = wire.parameters is not None and wire.parameters.binary_data_output is True
     tensors: list[WireTensor] = []
     blocks: list[bytes] = []
-    for name, values in prediction.outputs.items():
-        spec, parameters = specs[name], wanted[name]
+    for name, answered in prediction.outputs.items():
+        parameters, datatype, values = wanted[name], datatypes[name], answered
         if parameters.classification:
-            spec, values = _classified(spec, values, parameters.classification, signature)  # noqa: PLW2901 - said otherwise
+            datatype, values = "BYTES", _classified(name, answered, parameters.classification, signature)
         if usually_binary if parameters.binary_data is None else parameters.binary_data:
             block = bytes_of(values)
             blocks.append(block)
@@ -69,7 +69,7 @@ def infer_reply(prediction: Prediction, wire: InferRequest, wanted: dict[str, Ou
         else:
             data, behind = values.ravel().tolist(), None
         tensors.append(
-            WireTensor(name=name, shape=values.shape, datatype=spec.datatype, data=data, parameters=behind)
+            WireTensor(name=name, shape=values.shape, datatype=datatype, data=data, parameters=behind)
         )
     response = InferResponse(
         model_name=prediction.manifest.model,
@@ -85,10 +85,7 @@ def infer_reply(prediction: Prediction, wire: InferRequest, wanted: dict[str, Ou
     )
 
 
-def _classified(
-    spec: TensorSpec, values: Array, count: int, signature: Signature
-) -> tuple[TensorSpec, Array]:
+def _classified(output: str, values: Array, count: int, signature: Signature) -> Array:
     from lampyris.http.open_inference.classification import top_classes  # noqa: PLC0415 - few ask for it
 
-    labels = signature.labels if spec.name == signature.outputs[0].name else None
-    return msgspec.structs.replace(spec, datatype="BYTES"), top_classes(values, count, labels)
+    return top_classes(values, count, signature.labels if output == signature.outputs[0].name else None)
