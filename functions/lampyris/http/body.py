@@ -26,11 +26,13 @@ def body_of(request: Request, store: Store, limit_bytes: int) -> Request:
     """Return the request with its body as it was before it was uploaded and compressed.
 
     `?upload=` makes of a request exactly the one that had been sent, had its body been small enough: its
-    headers say what the upload holds.
+    headers say what the upload holds. A request by another method than POST has no body that anybody reads.
 
     Raises: MalformedRequest if there are two bodies, or if it is not compressed as its Content-Encoding says;
     UnsupportedEncoding, BodyTooLarge, UploadNotFound, InvalidName, StoreUnavailable.
     """
+    if request.method != "POST":
+        return request
     if UPLOAD in request.query:
         upload = request.query[UPLOAD]
         if request.body:

@@ -25,7 +25,7 @@ class HttpServer:
         app = web.Application(client_max_size=BODY_LIMIT_BYTES + 1)
         app.router.add_get("/_local/outputs", self._answer_outputs)
         app.router.add_get("/_local/health", self._answer_health)
-        app.router.add_route("*", "/{path:.*}", self._pass_on)
+        app.router.add_route("*", r"/{path:[\s\S]*}", self._pass_on)  # a decoded path may hold line ends
         self._runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=0)
 
     async def start(self) -> None:

@@ -110,6 +110,13 @@ def test_upload_read_in_parts_is_whole(size_bytes: int, store: Store) -> None:
     assert found.content == data[:size_bytes]
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_body_that_nobody_reads_is_not_looked_for(method: str, call: Any) -> None:
+    answer = call(method, "/models/glow/predict", "{", query={"upload": UPLOAD})
+
+    assert (answer.status, answer.document["code"]) == (405, "method-not-allowed")
+
+
 def test_request_with_its_own_plain_body_is_left_as_it_is(store: Store) -> None:
     request = Request(method="POST", path="/", body="{}")
 

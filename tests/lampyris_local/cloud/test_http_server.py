@@ -110,3 +110,9 @@ def test_health_is_told(http: httpx.Client) -> None:
     response = http.get("/_local/health")
 
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+def test_path_may_hold_line_ends(http: httpx.Client) -> None:
+    event = http.get("/echo/a%0Ab%0D%0Ac").json()
+
+    assert event["rawPath"] == "/echo/a\nb\r\nc"

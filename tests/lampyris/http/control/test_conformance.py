@@ -1,0 +1,129 @@
+"""What the API answers over HTTP is what its description says, be it sent what it asks for or nonsense."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+
+from lampyris.http.control.function import ControlFunction
+from lampyris.http.control.openapi import document
+from lampyris.http.predict_function import PredictFunction
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    unsupported_method,
+]
+# What the model `glow` answers, so that answers are looked at and not problems alone.
+ROWS = [[0.5] * 8, [1.0] * 8]
+EXAMPLES: dict[str, Any] = {
+    "/predict": {"inputs": ROWS},
+    "/infer": {"inputs": [{"name": "features", "shape": [2, 8], "datatype": "FP32", "data": ROWS}]},
+    ":predict": {"instances": ROWS},
+    ":classify": {"examples": [{"features": row} for row in ROWS]},
+}
+# Names that lead somewhere, and one that does not: random ones never would.
+NAMES: dict[str, list[Any]] = {
+    "model": ["glow", "picture", "dusk"],
+    "version": ["live", "1"],
+    "number": [1],
+    "label": ["live"],
+}
+
+
+def with_known_names() -> dict[str, Any]:
+    described: dict[str, Any] = json.loads(document())
+    for path, item in described["paths"].items():
+        for operation in item.values():
+            for ending, example in EXAMPLES.items():
+                if path.endswith(ending):
+                    operation["requestBody"]["content"]["application/json"]["example"] = example
+            for parameter in operation.get("parameters", []):
+                if parameter.get("in") == "path":
+                    names = NAMES[parameter["name"]]
+                    parameter |= {"schema": {"enum": names}, "example": names[0]}
+    # schemathesis rewrites prefixItems into an older draft of JSON Schema, and then refuses what it wrote.
+    classify = described["components"]["schemas"]["TensorFlowServingClassifyResponse"]
+    classify["properties"]["results"]["items"]["items"] = {"type": "array", "minItems": 2, "maxItems": 2}
+    return described
+
+
+@schemathesis.serializer("application/x-ndjson", "application/x-npy")
+def as_it_is(_context: schemathesis.SerializationContext, value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+# Without the phase that goes through every combination of parameters, which takes a minute.
+CONFIG = schemathesis.Config.from_dict({"phases": {"coverage": {"enabled": False}}})
+SCHEMA = schemathesis.openapi.from_dict(with_known_names(), config=CONFIG)
+
+
+@pytest.fixture
+def api(
+    function: PredictFunction,
+    control_function: ControlFunction,
+    context: Any,
+    publish_linear: Any,
+    publish_picture: Any,
+) -> Iterator[str]:
+    """Serve both functions over HTTP, behind the local cloud's API Gateway, at this address."""
+    from lampyris_local.cloud.gateway import Gateway
+    from lampyris_local.cloud.http_server import HttpServer
+    from lampyris_local.cloud.invocation import Invocation
+    from lampyris_local.cloud.listening import listen
+    from lampyris_local.cloud.loop_thread import LoopThread
+    from lampyris_local.cloud.reports import Report
+    from lampyris_local.cloud.stack import Place, Route
+
+    publish_linear()
+    publish_picture()
+    report = Report(
+        request_id="", duration_ms=0, init_duration_ms=None, memory_mb=1769, max_memory_mb=0, status=None
+    )
+    functions: dict[str, Any] = {"predict": function, "control": control_function}
+
+    async def invoke(name: str, payload: bytes) -> Invocation:
+        response = json.dumps(functions[name].handle(json.loads(payload), context)).encode()
+        return Invocation(body=response, function_error=None, report=report, log=())
+
+    listener = listen(0)
+    host, port = listener.getsockname()
+    place = Place(api_url=f"http://{host}:{port}", endpoint_url="")
+    routes = [
+        Route(function="control", method="ANY", path="/uploads"),
+        Route(function="control", method="ANY", path="/openapi.json"),
+        Route(function="predict", method="ANY", path=None),
+    ]
+    server = HttpServer(Gateway(routes, invoke, place), {}, listener)
+    with LoopThread() as loop:
+        loop.run(server.start())
+        yield place.api_url
+        loop.run(server.stop())
+
+
+@SCHEMA.parametrize()
+@settings(
+    max_examples=10,
+    deadline=None,
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.filter_too_much,
+    ],
+)
+def test_api_answers_as_it_is_described(case: schemathesis.Case[Any], api: str) -> None:
+    case.call_and_validate(base_url=api, checks=CHECKS)
