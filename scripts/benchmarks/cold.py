@@ -44,7 +44,7 @@ def _of_subject(bench: Bench, subject: Subject, *, runs: int, aim: float) -> lis
                     ours_s.append(lampyris_s)
     return [
         compare(
-            "cold, known at INIT",
+            "known at INIT",
             model=subject.label,
             reference="import, open, run",
             reference_s=known[0],
@@ -53,7 +53,7 @@ def _of_subject(bench: Bench, subject: Subject, *, runs: int, aim: float) -> lis
             aim=aim,
         ),
         compare(
-            "cold, known from the request",
+            "known from the request",
             model=subject.label,
             reference="import, fetch, open, run",
             reference_s=unknown[0],

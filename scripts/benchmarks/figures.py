@@ -5,6 +5,7 @@ from statistics import median, quantiles
 from typing import Literal
 
 import msgspec
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 _WHOLE_FROM_MS = 10
@@ -13,9 +14,9 @@ _WHOLE_FROM_MS = 10
 # it goes into it.
 Comparison = Literal["ratio", "added_us", "speedup"]
 _WORDS: dict[Comparison, tuple[str, str]] = {
-    "ratio": ("{:.2f} x", "≤ {:.2f} x"),
-    "added_us": ("{:+.0f} µs", "≤ {:+.0f} µs"),
-    "speedup": ("{:.1f} x faster", "≥ {:.1f} x faster"),
+    "ratio": ("{:.2f} x", "≤ {:.2f}"),
+    "added_us": ("{:+.0f} µs", "≤ {:+.0f}"),
+    "speedup": ("{:.1f} x faster", "≥ {:.1f}"),
 }
 
 
@@ -78,21 +79,25 @@ def p99(values: Sequence[float]) -> float:
 def as_table(title: str, figures: Sequence[Figure]) -> Table:
     """Lay figures out for a person."""
     table = Table(
-        title=title, caption="milliseconds; medians of pairs measured in turn", title_justify="left"
+        title=title,
+        caption="p50 / p99 in milliseconds; the comparison is the median over pairs measured in turn",
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
     )
-    for heading in ("what", "model", "against"):
+    for heading in ("model", "what", "against"):
         table.add_column(heading)
-    for heading in ("its p50", "p99", "Lampyris p50", "p99", "comparison", "aim"):
+    for heading in ("the other", "Lampyris", "comparison", "aim"):
         table.add_column(heading, justify="right")
     for figure in figures:
         words, aim = _WORDS[figure.comparison]
-        durations = (figure.reference_p50_ms, figure.reference_p99_ms, figure.p50_ms, figure.p99_ms)
         colour = "green" if figure.met else "red"
         table.add_row(
-            figure.what,
             figure.model,
+            figure.what,
             figure.reference,
-            *map(_duration, durations),
+            f"{_duration(figure.reference_p50_ms)} / {_duration(figure.reference_p99_ms)}",
+            f"{_duration(figure.p50_ms)} / {_duration(figure.p99_ms)}",
             f"[{colour}]{words.format(figure.value)}[/]",
             aim.format(figure.aim),
         )

@@ -28,6 +28,7 @@ _BENCHMARKS = {
 }
 _UNLESS_SAID = ("cold", "warm")
 _STOPPED = 130
+_FILE_COLUMNS = 130
 
 Found = list[Figure] | soak.Report
 
@@ -47,8 +48,11 @@ def main() -> None:
     if asked.json:
         print(json.dumps({"cores": cores, **msgspec.to_builtins(found)}, indent=2))
         return
+    console = Console()
+    if not console.is_terminal:
+        console.width = _FILE_COLUMNS
     for name, result in found.items():
-        Console().print(_as_table(f"{_BENCHMARKS[name]}, {cores} core{'s' if cores > 1 else ''}", result))
+        console.print(_as_table(f"{_BENCHMARKS[name]}, {cores} core{'s' if cores > 1 else ''}", result))
 
 
 def _arguments() -> argparse.Namespace:
@@ -74,10 +78,9 @@ def _arguments() -> argparse.Namespace:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
 
 
 def _measure(name: str, bench: Bench, asked: argparse.Namespace) -> Found:

@@ -9,6 +9,7 @@ import perceptron
 from bench import Bench
 from figures import p99
 from processes import running, script
+from rich.box import SIMPLE_HEAD
 from rich.progress import Progress
 from rich.table import Table
 
@@ -91,6 +92,7 @@ def as_table(report: Report) -> Table:
         f"({report.models_mb:.0f} MB together) in {report.memory_mb} MB",
         caption="; ".join(f"{count} of {error}" for error, count in report.errors.items()) or None,
         title_justify="left",
+        box=SIMPLE_HEAD,
     )
     table.add_column("what")
     table.add_column("found", justify="right")

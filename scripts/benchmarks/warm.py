@@ -20,7 +20,7 @@ def measure(bench: Bench, *, runs: int) -> list[Figure]:
         child.end()
     return [
         compare(
-            "warm, JSON",
+            "JSON",
             model=subject.label,
             reference="decode, run, encode",
             reference_s=durations["bare_json"],
@@ -29,7 +29,7 @@ def measure(bench: Bench, *, runs: int) -> list[Figure]:
             aim=_JSON_AIM,
         ),
         compare(
-            "warm, binary",
+            "binary",
             model=subject.label,
             reference="run",
             reference_s=durations["bare_run"],
