@@ -1,7 +1,8 @@
 """The messages of the protocol, as JSON carries them.
 
 Of `parameters` we know those that stand here. Any other is accepted and means nothing: `sequence_id`,
-`priority` and `timeout` are for servers with queues, `content_type` (MLServer's) repeats the datatype.
+`priority` and `timeout` are for servers with queues; `content_type` (MLServer's) repeats the datatype, and
+strings that it calls base64 reach the model as they are.
 """
 
 from collections.abc import Mapping
