@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lampyris.domain.layout import blob_key
+from lampyris.domain.manifest import Artifact
 from lampyris.errors import ArtifactDamaged, ModelLoading, OutOfMemory, StorageFull, StoreUnavailable
 from lampyris.serving.fetch import size_bytes
 from lampyris.serving.sessions import Sessions
@@ -308,6 +309,29 @@ def test_a_damaged_model_is_never_a_session_and_heals_with_its_bytes(
     watched.damage.clear()
 
     assert cache.get(artifact)[1] is True
+
+
+@pytest.fixture
+def wide(publish_linear: Any) -> Artifact:
+    artifact: Artifact = publish_linear("wide", width=6_000).artifact
+    assert artifact.weights is not None
+    return artifact
+
+
+@given(place=st.floats(0, 1, exclude_max=True), part=st.sampled_from(["graph", "weights"]))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+def test_any_flipped_bit_is_found_before_a_session_exists(
+    wide: Artifact, watched: Any, scratch: Path, place: float, part: str
+) -> None:
+    blob = getattr(wide, part)
+    watched.damage = {blob_key(blob.digest): int(place * blob.size_bytes * 8)}
+    cache = sessions(watched, scratch)
+
+    with pytest.raises(ArtifactDamaged):
+        cache.get(wide)
+
+    assert cache.drop() is False
+    assert list(scratch.iterdir()) == []
 
 
 def test_threads_follow_the_memory_and_the_cores_and_do_not_spin(
