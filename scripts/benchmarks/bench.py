@@ -9,11 +9,11 @@ from pathlib import Path
 
 import msgspec
 from obstore.store import LocalStore
-from processes import await_port, free_port, running, script
 from rich.console import Console
-from subjects import Subject, Subjects
 
 from lampyris.adapters.object_store import ObjectStore
+from processes import await_port, free_port, running, script
+from subjects import Subject, Subjects
 
 _BUCKET = "benchmark"
 _START_LIMIT_S = 30

@@ -8,6 +8,7 @@ import os
 import sys
 
 import onnxruntime
+
 from event import answer_parent
 
 folder = os.environ["BENCH_ARTIFACT"]

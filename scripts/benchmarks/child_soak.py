@@ -11,8 +11,8 @@ from itertools import accumulate
 from time import perf_counter
 
 import numpy as np
-from event import Context, Event, answer_parent, binary_event, json_event
 
+from event import Context, Event, answer_parent, binary_event, json_event
 from lampyris.handlers.predict import handler
 
 _EXPONENT = 1.5

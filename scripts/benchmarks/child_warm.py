@@ -11,8 +11,8 @@ from time import perf_counter
 import msgspec
 import numpy as np
 import onnxruntime
-from event import Context, answer_parent, binary_event, check, infer_event, request_body
 
+from event import Context, answer_parent, binary_event, check, infer_event, request_body
 from lampyris.handlers.predict import handler
 
 _WARM_UP = 50

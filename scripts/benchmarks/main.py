@@ -8,17 +8,18 @@ import argparse
 import json
 import sys
 
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
 import cold
 import figures
-import msgspec
 import peer_figures
 import soak
 import warm
 from bench import Bench, open_bench
 from figures import Figure
 from processes import Failed
-from rich.console import Console
-from rich.table import Table
 
 _BENCHMARKS = {
     "cold": "Cold starts, against the floor",

@@ -8,6 +8,7 @@ from time import perf_counter, sleep
 from typing import Any
 
 import msgspec
+
 from bench import Bench
 from peer_venvs import PEERS
 from processes import Child, free_port, running

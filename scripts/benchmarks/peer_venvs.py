@@ -4,8 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from processes import HERE, Failed
 from rich.console import Console
+
+from processes import HERE, Failed
 
 PEERS = HERE / "peers"
 _VENVS = HERE.parents[1] / ".venv-peers"

@@ -5,13 +5,14 @@ from collections import Counter
 from statistics import median
 
 import msgspec
+from rich.box import SIMPLE_HEAD
+from rich.progress import Progress
+from rich.table import Table
+
 import perceptron
 from bench import Bench
 from figures import p99
 from processes import running, script
-from rich.box import SIMPLE_HEAD
-from rich.progress import Progress
-from rich.table import Table
 
 _MEMORY_MB = 512
 _MODELS = 20

@@ -9,11 +9,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import onnx
-import resnet50
-from perceptron import perceptron
-from processes import Failed
 from rich.console import Console
 
+import resnet50
 from lampyris.adapters.object_store import ObjectStore
 from lampyris.domain.layout import FILES, Upload, blob_key
 from lampyris.domain.manifest import Manifest
@@ -21,6 +19,8 @@ from lampyris.domain.signature import DYNAMIC
 from lampyris.domain.tensors import NUMPY_OF
 from lampyris.publishing.admission import admit
 from lampyris.publishing.confinement import Limits, run_trial
+from perceptron import perceptron
+from processes import Failed
 
 ROOT = Path(__file__).resolve().parents[2]
 _PUBLISH_MEMORY_MB = 4096

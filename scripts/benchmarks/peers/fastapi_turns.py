@@ -5,8 +5,9 @@ from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from event import Context, take_turns
 from fastapi_app import handler as answer
+
+from event import Context, take_turns
 
 logger = Logger(service="predict")
 metrics = Metrics(namespace="Benchmark", service="predict")
