@@ -12,6 +12,7 @@ import httpx
 import msgspec
 
 from lampyris.errors import LampyrisError
+from lampyris_local import large_bodies
 from lampyris_local.deployment import Deployment
 
 # What is sent as which media type, and what can be asked for as one.
@@ -162,17 +163,18 @@ class Client:
         name = model if version is None else f"{model}/versions/{version}"
         started = time.perf_counter()
         try:
-            response = self._http.post(
+            response = large_bodies.post(
+                self._http,
                 f"/models/{name}/predict",
                 content=payload.data,
-                params={} if top is None else {"top": top},
+                params={} if top is None else {"top": str(top)},
                 headers={"content-type": payload.content_type, "accept": accept},
             )
         except httpx.TransportError as error:
             raise NoAnswer(url=str(self._http.base_url), reason=str(error) or type(error).__name__) from None
         elapsed_ms = (time.perf_counter() - started) * 1e3
         if not response.is_success:
-            raise _refusal(response, sent_bytes=len(payload.data))
+            raise _refusal(response)
         return Answer(
             body=response.content,
             elapsed_ms=elapsed_ms,
@@ -188,7 +190,7 @@ class _Problem(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-def _refusal(response: httpx.Response, *, sent_bytes: int) -> Refused:
+def _refusal(response: httpx.Response) -> Refused:
     try:
         problem = msgspec.json.decode(response.content, type=_Problem)
     except msgspec.DecodeError:
@@ -196,16 +198,10 @@ def _refusal(response: httpx.Response, *, sent_bytes: int) -> Refused:
     return Refused(
         status=response.status_code,
         problem=problem.code or f"http-{response.status_code}",
-        detail=problem.detail or _in_our_words(response.status_code, problem.message, sent_bytes),
+        detail=problem.detail
+        or problem.message
+        or f"The API answered {response.status_code} without a reason.",
     )
-
-
-def _in_our_words(status: int, message: str, sent_bytes: int) -> str:
-    """Say what API Gateway means by an answer of its own."""
-    if status == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
-        sent = f"{sent_bytes / 1e6:.1f} MB"
-        return f"{sent} are too large for the API; a picture may have about 4.5 MB, JSON about 6."
-    return message or f"The API answered {status} without a reason."
 
 
 def read_server_timing(header: str) -> dict[str, float]:

@@ -36,8 +36,6 @@ class Echo(BaseHTTPRequestHandler):
                 self._answer(422, json.dumps(problem).encode())
             case "forbidden":
                 self._answer(403, b'{"message":"Forbidden"}')
-            case "overfull":
-                self._answer(413, b'{"message":"Request Entity Too Large"}')
             case "broken":
                 self._answer(502, b"<html>")
             case _:
@@ -109,11 +107,6 @@ def test_problem_keeps_its_code_and_sentence(client: Client) -> None:
     ("model", "code", "sentence"),
     [
         ("forbidden", "http-403", "Forbidden"),
-        (
-            "overfull",
-            "http-413",
-            "7.0 MB are too large for the API; a picture may have about 4.5 MB, JSON about 6.",
-        ),
         ("broken", "http-502", "The API answered 502 without a reason."),
     ],
 )
@@ -121,7 +114,7 @@ def test_answer_that_is_no_problem_document_is_told_too(
     client: Client, model: str, code: str, sentence: str
 ) -> None:
     with pytest.raises(Refused) as caught:
-        client.predict(model, Payload(data=bytes(7_000_000), content_type="application/json"))
+        client.predict(model, PAYLOAD)
 
     assert (caught.value.code, str(caught.value)) == (code, sentence)
 

@@ -1,11 +1,15 @@
 import json
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import Result
+
+from lampyris_local.cloud.local_cloud import LocalCloud
 
 Run = Callable[..., Result]
 
@@ -160,3 +164,47 @@ def test_what_cannot_be_a_models_name_is_not_sent(run: Run, bright_png: Path, mo
     assert result.exit_code == 1
     assert "cannot be the name of a model" in result.stderr
     assert str(bright_png) not in result.stderr
+
+
+@pytest.fixture
+def many_pictures(tmp_path: Path) -> Path:
+    """More pictures than the API takes, and more answers than it gives: all black, the last one white."""
+    pictures = np.zeros((1_100_000, 2, 2, 1), np.uint8)
+    pictures[-1] = 255
+    path = tmp_path / "pictures.npy"
+    np.save(path, pictures)
+    return path
+
+
+def test_file_too_large_for_the_api_is_predicted_on(
+    run: Run, published: str, many_pictures: Path, tmp_path: Path
+) -> None:
+    scores = tmp_path / "scores.npy"
+
+    result = run("predict", published, many_pictures, "--output", scores)
+
+    assert result.exit_code == 0, result.output
+    answered = np.load(scores)
+    assert answered.shape == (1_100_000, 2)
+    assert (answered[0].tolist(), answered[-1].tolist()) == ([1.0, 0.0], [0.0, 1.0])
+
+
+def test_large_bodies_need_nothing_but_http(cloud: LocalCloud, published: str, many_pictures: Path) -> None:
+    upload = httpx.post(f"{cloud.api_url}/uploads", trust_env=False).json()
+    httpx.put(upload["url"], content=many_pictures.read_bytes(), trust_env=False).raise_for_status()
+
+    answer = httpx.post(
+        f"{cloud.api_url}/models/{published}/predict",
+        params={"upload": upload["upload"]},
+        headers={
+            "content-type": "application/x-npy",
+            "accept": "application/x-npy",
+            "accept-encoding": "identity",
+        },
+        follow_redirects=True,
+        trust_env=False,
+    )
+
+    assert [response.status_code for response in (*answer.history, answer)] == [303, 200]
+    assert answer.headers["content-type"] == "application/x-npy"
+    assert np.load(BytesIO(answer.content))[-1].tolist() == [0.0, 1.0]
