@@ -127,7 +127,7 @@ class ImagesTooLarge(InvalidRequest):
 class TooManyRows(InvalidRequest):
     code = "too-many-rows"
 
-    def __init__(self, *, limit: int, rows: str = "rows") -> None:
+    def __init__(self, *, limit: int, rows: str) -> None:
         super().__init__(f"The body holds more than the {limit:,} {rows} that are taken at once. Send fewer.")
         self.limit = limit
         self.rows = rows

@@ -152,6 +152,21 @@ def test_an_output_may_be_chosen(publish_echo: Any, call: Any) -> None:
         assert "a_out: 1, b_out: 2" in uneven.document["detail"]
 
 
+def test_labels_are_for_the_first_output_alone(publish_echo: Any, call: Any) -> None:
+    specs = [TensorSpec(name=name, datatype="FP32", shape=(-1, 3)) for name in ("p", "x")]
+    publish_echo("both", *specs, labels=("a", "b", "c"))
+    body = {"inputs": {"p": [[0, 1, 0]], "x": [[1, 2, 3]]}}
+
+    labels, chosen, other = (
+        call("POST", "/models/both/predict", body, query=query).document
+        for query in ({}, {"output": "p_out"}, {"output": "x_out"})
+    )
+
+    assert labels["predictions"][0]["label"] == chosen["predictions"][0]["label"] == "b"
+    assert other["outputs"] == [{"name": "x_out", "shape": [1, 3], "datatype": "FP32", "data": [1, 2, 3]}]
+    assert "predictions" not in other
+
+
 def test_a_classifiers_probabilities_come_as_an_array(publish_linear: Any, call: Any) -> None:
     publish_linear()
 
