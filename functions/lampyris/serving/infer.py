@@ -13,12 +13,16 @@ from lampyris.serving.watchdog import Watchdog
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
-    """Outputs by name, who made them, and what they took; `cold` if the session was made for this request."""
+    """Outputs by name, who made them, and what they took; `cold` if the session was made for this request.
+
+    `started_s` is when the run began, on the clock of `Inference`.
+    """
 
     manifest: Manifest
     outputs: Mapping[str, Array]
     load: LoadTimes
     cold: bool
+    started_s: float
     run_ms: float
 
 
@@ -70,6 +74,7 @@ class Inference:
             outputs=dict(zip(wanted, values, strict=True)),
             load=loaded.times,
             cold=cold,
+            started_s=started_s,
             run_ms=(self._clock() - started_s) * 1000,
         )
 

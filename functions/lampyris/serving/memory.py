@@ -6,7 +6,6 @@ calls next waits for a cold start. With it onnxruntime raises an error, and the 
 
 from typing import Any
 
-_PAGE_BYTES = 4096
 # Stacks of threads to come are asked for whole, and hardly touched.
 _STACKS_BYTES = 16 * 2**20
 _STACK_BYTES = 2**20
@@ -26,7 +25,7 @@ def limit_memory(memory_mb: int) -> None:
     import resource  # noqa: PLC0415 - two shared libraries, of no use before the imports of INIT
     import threading  # noqa: PLC0415 - as above
 
-    held = _pages()
+    held = _held()
     libc = _libc()
     if held is None or libc is None:
         return
@@ -34,7 +33,7 @@ def limit_memory(memory_mb: int) -> None:
     libc.mallopt(_M_ARENA_MAX, _ARENAS)
     threading.stack_size(_STACK_BYTES)
     resident, shared, data = held
-    untouched_bytes = max(0, data - (resident - shared)) * _PAGE_BYTES
+    untouched_bytes = max(0, data - (resident - shared))
     limit_bytes = memory_mb * 2**20 + untouched_bytes + _STACKS_BYTES
     _, hard_bytes = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, hard_bytes))
@@ -44,15 +43,15 @@ def free_bytes(memory_mb: int) -> int:
     """Return how much of `memory_mb` this process could still take, and of the limit that it has."""
     import resource  # noqa: PLC0415 - as above
 
-    held = _pages()
+    held = _held()
     if held is None:  # macOS: the peak is all it tells, in bytes
         return memory_mb * 2**20 - resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     resident, _, data = held
-    left_bytes = memory_mb * 2**20 - resident * _PAGE_BYTES
+    left_bytes = memory_mb * 2**20 - resident
     limit_bytes, _ = resource.getrlimit(resource.RLIMIT_DATA)
     if limit_bytes == resource.RLIM_INFINITY:
         return left_bytes
-    return min(left_bytes, limit_bytes - data * _PAGE_BYTES)
+    return min(left_bytes, limit_bytes - data)
 
 
 def return_freed() -> None:
@@ -62,14 +61,17 @@ def return_freed() -> None:
         libc.malloc_trim(0)
 
 
-def _pages() -> tuple[int, int, int] | None:
-    """Return what this process holds, in pages: resident, of that backed by files, and private data."""
+def _held() -> tuple[int, int, int] | None:
+    """Return what this process holds, in bytes: resident, of that backed by files, and private data."""
+    import resource  # noqa: PLC0415 - as above
+
     try:
         with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - pathlib is 7 ms of a cold start
             fields = statm.read().split()
     except OSError:
         return None
-    return int(fields[1]), int(fields[2]), int(fields[5])
+    page_bytes = resource.getpagesize()
+    return int(fields[1]) * page_bytes, int(fields[2]) * page_bytes, int(fields[5]) * page_bytes
 
 
 def _libc() -> Any:

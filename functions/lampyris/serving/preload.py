@@ -26,12 +26,17 @@ class Preload:
         self._clock = clock
         self._resolver = resolver
         self._sessions = sessions
+        self._models = models
         self._waiting = iter(models)
         self._lock = Lock()
+        self._threads: list[Thread] = []
         self.failures: list[Exception] = []
-        self._threads = [Thread(target=self._work, daemon=True) for _ in models[:_THREADS]]
 
     def start(self) -> None:
+        """Begin to load; once more, after a snapshot was restored, for what has moved since."""
+        self._waiting = iter(self._models)
+        self.failures.clear()
+        self._threads = [Thread(target=self._work, daemon=True) for _ in self._models[:_THREADS]]
         for thread in self._threads:
             thread.start()
 

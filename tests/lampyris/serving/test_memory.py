@@ -27,22 +27,27 @@ from lampyris.serving.sessions import Sessions
 
 def scalar(name): return helper.make_tensor_value_info(name, TensorProto.INT64, [])
 
-graph = helper.make_graph(
-    [helper.make_node("Range", ["a", "b", "c"], ["y"])], "g", [scalar("a"), scalar("b"), scalar("c")],
-    [helper.make_tensor_value_info("y", TensorProto.INT64, ["n"])],
-)
-model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 store = memory_store()
-spec = [TensorSpec(name=name, datatype="INT64", shape=()) for name in "abc"]
-manifest = Manifest(
-    model="range", version=1, created_at=datetime.now(UTC), upload="u", source="0",
-    signature=Signature(inputs=tuple(spec), outputs=(TensorSpec(name="y", datatype="INT64", shape=(-1,)),)),
-    artifact=Artifact(graph=put_blob(store, model.SerializeToString()), weights=None, onnxruntime="1"),
-)
+
+def publish(name):
+    graph = helper.make_graph(
+        [helper.make_node("Range", ["a", "b", "c"], ["y"])], name, [scalar("a"), scalar("b"), scalar("c")],
+        [helper.make_tensor_value_info("y", TensorProto.INT64, ["n"])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    inputs = tuple(TensorSpec(name=name, datatype="INT64", shape=()) for name in "abc")
+    outputs = (TensorSpec(name="y", datatype="INT64", shape=(-1,)),)
+    return Manifest(
+        model=name, version=1, created_at=datetime.now(UTC), upload="u", source="0",
+        signature=Signature(inputs=inputs, outputs=outputs),
+        artifact=Artifact(graph=put_blob(store, model.SerializeToString()), weights=None, onnxruntime="1"),
+    )
+
+manifest = publish("range")
 sessions = Sessions(store, folder=mkdtemp(), memory_mb=512, clock=perf_counter)
 inference = Inference(sessions, clock=perf_counter)
 
-def count(to):
+def count(to, manifest=manifest):
     inputs = {"a": np.array(0), "b": np.array(to), "c": np.array(1)}
     return inference.run(manifest, inputs, deadline_s=perf_counter() + 60).outputs["y"].size
 
@@ -87,6 +92,16 @@ print(len(sessions._loaded), count(5))
 """
 
     assert run(code) == "0 5\n"
+
+
+def test_a_run_without_memory_takes_that_of_other_models() -> None:
+    code = """
+other = publish("other")
+print(count(30_000_000), count(5, other), len(sessions._loaded))
+print(count(40_000_000, other), len(sessions._loaded))
+"""
+
+    assert run(code) == "30000000 5 2\n40000000 1\n"
 
 
 def test_what_is_free_shrinks_with_what_is_taken() -> None:

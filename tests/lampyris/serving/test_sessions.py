@@ -78,27 +78,29 @@ def test_many_threads_load_a_cold_model_once(publish_linear: Any, watched: Any, 
     assert len(watched.reads) == len(set(watched.reads))
 
 
+@pytest.fixture
+def four(publish_linear: Any) -> list[Artifact]:
+    return [publish_linear(f"m{seed}", seed=seed).artifact for seed in range(4)]
+
+
 @given(asked=st.lists(st.integers(0, 3), min_size=1, max_size=12), kept=st.integers(1, 3))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=15)
 def test_whoever_asks_for_whatever_when_gets_the_right_model(
-    publish_linear: Any, watched: Any, scratch: Path, asked: list[int], kept: int
+    four: list[Artifact], watched: Any, scratch: Path, asked: list[int], kept: int
 ) -> None:
-    artifacts = [publish_linear(f"m{seed}", seed=seed).artifact for seed in range(4)]
     own: list[Sessions] = []
     own.append(
-        sessions(
-            watched, scratch, free_bytes=room_for(own, kept, 2 * size_bytes(artifacts[0]), memory_mb=512)
-        )
+        sessions(watched, scratch, free_bytes=room_for(own, kept, 2 * size_bytes(four[0]), memory_mb=512))
     )
     features = {"features": np.ones((1, 8), np.float32)}
     right = [
         sessions(watched, scratch / "right").get(artifact)[0].session.run(None, features)[0]
-        for artifact in artifacts
+        for artifact in four
     ]
 
     with ThreadPoolExecutor(4) as pool:
         answers = list(
-            pool.map(lambda number: own[0].get(artifacts[number])[0].session.run(None, features)[0], asked)
+            pool.map(lambda number: own[0].get(four[number])[0].session.run(None, features)[0], asked)
         )
 
     for number, answer in zip(asked, answers, strict=True):
