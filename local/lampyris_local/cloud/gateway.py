@@ -179,7 +179,7 @@ def payload_v2(
     if path_parameters:
         event["pathParameters"] = path_parameters
     if request.body:
-        is_text = _is_text(headers.get("content-type", ""))
+        is_text = _is_text(headers)
         event["isBase64Encoded"] = not is_text
         event["body"] = (
             request.body.decode(errors="replace") if is_text else base64.b64encode(request.body).decode()
@@ -194,9 +194,15 @@ def _joined(pairs: Any) -> dict[str, str]:
     return joined
 
 
-def _is_text(content_type: str) -> bool:
-    """Whether AWS passes such a body as text. A form is not text to it, nor a body without a type."""
-    media_type = content_type.partition(";")[0].strip().lower()
+def _is_text(headers: Mapping[str, str]) -> bool:
+    """Whether AWS passes such a body as text. A form is not text to it, nor a body without a type.
+
+    Nor is what came compressed: so it is said of load balancers, whose types of text are the same.
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
+    """
+    if "content-encoding" in headers:
+        return False
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     return media_type.startswith("text/") or media_type in TEXT_TYPES
 
 

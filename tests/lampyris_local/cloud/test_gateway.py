@@ -236,6 +236,7 @@ def test_text_body_passes_as_it_is(media_type: str) -> None:
         [("content-type", "application/octet-stream")],
         [("content-type", "application/x-www-form-urlencoded")],
         [("content-type", "application/vnd.api+json")],
+        [("content-type", "application/json"), ("content-encoding", "gzip")],
         [],
     ],
 )

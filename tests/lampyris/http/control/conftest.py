@@ -1,7 +1,7 @@
-"""The control function without Lambda around it: `ask(method, path)` makes the event for it."""
+"""The control function without Lambda around it, and both functions over HTTP."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -14,6 +14,7 @@ from lampyris.adapters.telemetry import Telemetry
 from lampyris.bootstrap import Control
 from lampyris.domain.store import Store
 from lampyris.http.control.function import ControlFunction
+from lampyris.http.predict_function import PredictFunction
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -54,6 +55,8 @@ def control_function(store: Store) -> ControlFunction:
 
 @pytest.fixture
 def ask(control_function: ControlFunction) -> Ask:
+    """Ask the control function: makes the event for it."""
+
     def ask_function(method: str, path: str, body: str = "") -> Answer:
         event = {
             "version": "2.0",
@@ -67,3 +70,42 @@ def ask(control_function: ControlFunction) -> Ask:
         return Answer(response["statusCode"], response["headers"], response["body"])
 
     return ask_function
+
+
+@pytest.fixture
+def api(
+    function: PredictFunction,
+    control_function: ControlFunction,
+    context: Any,
+) -> Iterator[str]:
+    """Serve both functions over HTTP, behind the local cloud's API Gateway, at this address."""
+    from lampyris_local.cloud.gateway import Gateway
+    from lampyris_local.cloud.http_server import HttpServer
+    from lampyris_local.cloud.invocation import Invocation
+    from lampyris_local.cloud.listening import listen
+    from lampyris_local.cloud.loop_thread import LoopThread
+    from lampyris_local.cloud.reports import Report
+    from lampyris_local.cloud.stack import Place, Route
+
+    report = Report(
+        request_id="", duration_ms=0, init_duration_ms=None, memory_mb=1769, max_memory_mb=0, status=None
+    )
+    functions: dict[str, Any] = {"predict": function, "control": control_function}
+
+    async def invoke(name: str, payload: bytes) -> Invocation:
+        response = json.dumps(functions[name].handle(json.loads(payload), context)).encode()
+        return Invocation(body=response, function_error=None, report=report, log=())
+
+    listener = listen(0)
+    host, port = listener.getsockname()
+    place = Place(api_url=f"http://{host}:{port}", endpoint_url="")
+    routes = [
+        Route(function="control", method="ANY", path="/uploads"),
+        Route(function="control", method="ANY", path="/openapi.json"),
+        Route(function="predict", method="ANY", path=None),
+    ]
+    server = HttpServer(Gateway(routes, invoke, place), {}, listener)
+    with LoopThread() as loop:
+        loop.run(server.start())
+        yield place.api_url
+        loop.run(server.stop())

@@ -1,7 +1,6 @@
 """What the API answers over HTTP is what its description says, be it sent what it asks for or nonsense."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,9 +15,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from lampyris.http.control.function import ControlFunction
 from lampyris.http.control.openapi import document
-from lampyris.http.predict_function import PredictFunction
 
 CHECKS = [
     not_a_server_error,
@@ -73,46 +70,9 @@ SCHEMA = schemathesis.openapi.from_dict(with_known_names(), config=CONFIG)
 
 
 @pytest.fixture
-def api(
-    function: PredictFunction,
-    control_function: ControlFunction,
-    context: Any,
-    publish_linear: Any,
-    publish_picture: Any,
-) -> Iterator[str]:
-    """Serve both functions over HTTP, behind the local cloud's API Gateway, at this address."""
-    from lampyris_local.cloud.gateway import Gateway
-    from lampyris_local.cloud.http_server import HttpServer
-    from lampyris_local.cloud.invocation import Invocation
-    from lampyris_local.cloud.listening import listen
-    from lampyris_local.cloud.loop_thread import LoopThread
-    from lampyris_local.cloud.reports import Report
-    from lampyris_local.cloud.stack import Place, Route
-
-    publish_linear()
-    publish_picture()
-    report = Report(
-        request_id="", duration_ms=0, init_duration_ms=None, memory_mb=1769, max_memory_mb=0, status=None
-    )
-    functions: dict[str, Any] = {"predict": function, "control": control_function}
-
-    async def invoke(name: str, payload: bytes) -> Invocation:
-        response = json.dumps(functions[name].handle(json.loads(payload), context)).encode()
-        return Invocation(body=response, function_error=None, report=report, log=())
-
-    listener = listen(0)
-    host, port = listener.getsockname()
-    place = Place(api_url=f"http://{host}:{port}", endpoint_url="")
-    routes = [
-        Route(function="control", method="ANY", path="/uploads"),
-        Route(function="control", method="ANY", path="/openapi.json"),
-        Route(function="predict", method="ANY", path=None),
-    ]
-    server = HttpServer(Gateway(routes, invoke, place), {}, listener)
-    with LoopThread() as loop:
-        loop.run(server.start())
-        yield place.api_url
-        loop.run(server.stop())
+def models(publish_linear: Any, publish_picture: Any) -> None:
+    publish_linear("glow")
+    publish_picture("picture")
 
 
 @SCHEMA.parametrize()
@@ -125,5 +85,5 @@ def api(
         HealthCheck.filter_too_much,
     ],
 )
-def test_api_answers_as_it_is_described(case: schemathesis.Case[Any], api: str) -> None:
+def test_api_answers_as_it_is_described(case: schemathesis.Case[Any], api: str, models: None) -> None:
     case.call_and_validate(base_url=api, checks=CHECKS)
