@@ -6,8 +6,7 @@ calls next waits for a cold start. With it onnxruntime raises an error, and the 
 
 from typing import Any
 
-# Stacks of threads to come are asked for whole, and hardly touched.
-_STACKS_BYTES = 16 * 2**20
+# Stacks of threads to come are counted whole, and hardly touched: 8 MB each would be the default.
 _STACK_BYTES = 2**20
 # glibc's numbers (malloc.h). Fixing the threshold also keeps glibc from raising it, after which what a
 # dropped session held would stay with the process: 8 of 20 models in turn took 155 MB of data, not 350.
@@ -19,8 +18,8 @@ _ARENAS = 2
 def limit_memory(memory_mb: int) -> None:
     """Let this process hold `memory_mb`; what goes beyond fails with MemoryError, or onnxruntime's likes.
 
-    What was reserved so far and never touched does not count. Call it once the imports are done. Does nothing
-    where there is no Linux to keep a limit.
+    What is free now may be taken on top of what is held now. Call it once the imports are done: they reserve
+    much that they never touch. Does nothing where there is no Linux to keep a limit.
     """
     import resource  # noqa: PLC0415 - two shared libraries, of no use before the imports of INIT
     import threading  # noqa: PLC0415 - as above
@@ -32,9 +31,8 @@ def limit_memory(memory_mb: int) -> None:
     libc.mallopt(_M_MMAP_THRESHOLD, _MAPPED_FROM_BYTES)
     libc.mallopt(_M_ARENA_MAX, _ARENAS)
     threading.stack_size(_STACK_BYTES)
-    resident, shared, data = held
-    untouched_bytes = max(0, data - (resident - shared))
-    limit_bytes = memory_mb * 2**20 + untouched_bytes + _STACKS_BYTES
+    resident, data = held
+    limit_bytes = data + (memory_mb * 2**20 - resident)
     _, hard_bytes = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, hard_bytes))
 
@@ -46,7 +44,7 @@ def free_bytes(memory_mb: int) -> int:
     held = _held()
     if held is None:  # macOS: the peak is all it tells, in bytes
         return memory_mb * 2**20 - resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    resident, _, data = held
+    resident, data = held
     left_bytes = memory_mb * 2**20 - resident
     limit_bytes, _ = resource.getrlimit(resource.RLIMIT_DATA)
     if limit_bytes == resource.RLIM_INFINITY:
@@ -61,8 +59,8 @@ def return_freed() -> None:
         libc.malloc_trim(0)
 
 
-def _held() -> tuple[int, int, int] | None:
-    """Return what this process holds, in bytes: resident, of that backed by files, and private data."""
+def _held() -> tuple[int, int] | None:
+    """Return what this process holds, in bytes: resident, and the private data that the limit counts."""
     import resource  # noqa: PLC0415 - as above
 
     try:
@@ -71,7 +69,7 @@ def _held() -> tuple[int, int, int] | None:
     except OSError:
         return None
     page_bytes = resource.getpagesize()
-    return int(fields[1]) * page_bytes, int(fields[2]) * page_bytes, int(fields[5]) * page_bytes
+    return int(fields[1]) * page_bytes, int(fields[5]) * page_bytes
 
 
 def _libc() -> Any:
