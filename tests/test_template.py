@@ -88,26 +88,21 @@ def test_functions_run_on_arm64_unless_told_otherwise() -> None:
 def test_functions_are_told_what_their_bootstrap_reads(resources: dict[str, Resource]) -> None:
     functions = of_type(resources, "AWS::Lambda::Function")
 
-    shared = {
-        "LAMPYRIS_BUCKET": {"Ref": "Bucket"},
-        "POWERTOOLS_LOG_LEVEL": "INFO",
-        "POWERTOOLS_LOGGER_LOG_EVENT": "false",
-        "POWERTOOLS_METRICS_NAMESPACE": "Lampyris",
-    }
+    bucket = {"LAMPYRIS_BUCKET": {"Ref": "Bucket"}}
     assert functions["PublishFunction"]["Environment"]["Variables"] == {
-        **shared,
+        **bucket,
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+        "POWERTOOLS_METRICS_NAMESPACE": "Lampyris",
         "POWERTOOLS_SERVICE_NAME": "publish",
     }
     assert functions["PredictFunction"]["Environment"]["Variables"] == {
-        **shared,
+        **bucket,
         "LAMPYRIS_ALIAS_TTL_S": {"Ref": "AliasTtlSeconds"},
         "LAMPYRIS_PRELOAD": {"Ref": "PreloadModels"},
-        "POWERTOOLS_SERVICE_NAME": "predict",
     }
     assert functions["ControlFunction"]["Environment"]["Variables"] == {
-        **shared,
+        **bucket,
         "LAMPYRIS_PREDICT_MEMORY_MB": {"Ref": "PredictMemory"},
-        "POWERTOOLS_SERVICE_NAME": "control",
     }
 
 

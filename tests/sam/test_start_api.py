@@ -51,10 +51,12 @@ def ask_sam(api: str, call: Call) -> Answer:
 
 
 def ask_local_cloud(cloud: LocalCloud, call: Call) -> Answer:
+    path, _, query = call.path.partition("?")
     response = cloud.request(
         HttpRequest(
             method=call.method,
-            path=call.path,
+            path=path,
+            query=query,
             headers=[("content-type", call.media_type)],
             body=call.body.encode(),
         )
@@ -69,6 +71,8 @@ SHORT = json.dumps({"inputs": [{**IMAGE, "data": [1, 2]}]})
 MISNAMED = json.dumps({"inputs": [{**IMAGE, "name": "imgae"}]})
 WRONG_TYPE = json.dumps({"inputs": [{**IMAGE, "datatype": "FP32"}]})
 ROWS = json.dumps({"inputs": [[[[pixel] for pixel in range(4)]] * 4]})
+TABLE = ",".join(map(str, range(16))) + "\n"
+INSTANCES = json.dumps({"instances": [[[[pixel] for pixel in range(4)]] * 4]})
 CALLS = [
     Call(200, "GET", "/v2"),
     Call(200, "GET", "/v2/health/live"),
@@ -79,12 +83,22 @@ CALLS = [
     Call(200, "POST", "/v2/models/glow/infer", INFER),
     Call(200, "POST", "/v2/models/glow/versions/1/infer", INFER),
     Call(200, "POST", "/models/glow/predict", ROWS),
+    Call(200, "POST", "/models/glow/predict", TABLE, "text/csv"),
+    Call(200, "POST", "/models/glow/versions/live/predict?output=probabilities", ROWS),
+    Call(200, "POST", "/v1/models/glow:predict", INSTANCES),
+    Call(200, "POST", "/v1/models/glow/labels/live:predict", INSTANCES),
+    Call(200, "GET", "/v1/models/glow"),
+    Call(200, "GET", "/v1/models/glow/versions/1/metadata"),
+    Call(200, "GET", "/openapi.json"),
+    Call(400, "POST", "/models/glow/predict?upload=x"),
+    Call(404, "POST", "/models/glow/predict?upload=0123456789abcdef0123456789abcdef"),
     Call(400, "POST", "/v2/models/glow/infer", "{"),
     Call(404, "POST", "/v2/models/dusk/infer", INFER),
     Call(404, "POST", "/v2/models/glow/versions/9/infer", INFER),
     Call(404, "GET", "/nowhere"),
     Call(405, "DELETE", "/models/glow/predict"),
-    Call(415, "POST", "/models/glow/predict", "1,2", "text/csv"),
+    Call(405, "GET", "/uploads"),
+    Call(415, "POST", "/models/glow/predict", "<rows/>", "text/xml"),
     Call(422, "POST", "/v2/models/glow/infer", SHORT),
     Call(422, "POST", "/v2/models/glow/infer", MISNAMED),
     Call(422, "POST", "/v2/models/glow/infer", WRONG_TYPE),
@@ -102,3 +116,20 @@ def test_api_answers_as_under_the_local_cloud(
     assert by_sam.headers["content-type"] == locally.headers["content-type"]
     assert ("server-timing" in by_sam.headers) == ("server-timing" in locally.headers)
     assert by_sam.document == locally.document
+
+
+def test_upload_travels_through_the_bucket(sam_api: str, sam_bucket: S3Store) -> None:
+    opened = httpx.post(f"{sam_api}/uploads", timeout=60)
+    upload = opened.json()
+    httpx.put(upload["url"], content=ROWS).raise_for_status()
+
+    answer = httpx.post(
+        f"{sam_api}/models/glow/predict",
+        params={"upload": upload["upload"]},
+        headers={"content-type": "application/json"},
+        timeout=60,
+    )
+
+    assert opened.status_code == 201
+    assert answer.status_code == 200
+    assert len(answer.json()["outputs"][0]["data"]) == 3
