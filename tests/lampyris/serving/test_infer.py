@@ -129,6 +129,7 @@ def test_a_run_that_never_ends_is_ended_and_the_next_is_served(
 
 def test_runs_side_by_side_end_by_their_own_deadlines(publish_endless: Any, inference: Inference) -> None:
     manifest = publish_endless()
+    inference.load(manifest, deadline_s=math.inf)
 
     def run(times: int, left_s: float) -> float | None:
         try:
