@@ -50,6 +50,15 @@ _TEXT: Schema = {"type": "string"}
 _OBJECT: Schema = {"type": "object"}
 
 
+def _members(**types: str) -> Schema:
+    """An object with these members, all of them."""
+    return {
+        "type": "object",
+        "properties": {name: {"type": type_} for name, type_ in types.items()},
+        "required": list(types),
+    }
+
+
 def predictions(ref: Ref) -> PathItems:
     """`/models/{model}/predict`, by media type."""
     form = {
@@ -94,9 +103,13 @@ def open_inference(ref: Ref) -> PathItems:
         return {"get": described}
 
     items: PathItems = {
-        "/v2": get("serverMetadata", "What the server is, and which extensions it has", _OBJECT),
-        "/v2/health/live": get("serverLive", "Whether the server runs", _OBJECT),
-        "/v2/health/ready": get("serverReady", "Whether the server answers", _OBJECT),
+        "/v2": get(
+            "serverMetadata",
+            "What the server is, and which extensions it has",
+            _members(name="string", version="string", extensions="array"),
+        ),
+        "/v2/health/live": get("serverLive", "Whether the server runs", _members(live="boolean")),
+        "/v2/health/ready": get("serverReady", "Whether the server answers", _members(ready="boolean")),
         "/v2/repository/index": {
             "post": operation(
                 "repositoryIndex",
@@ -111,10 +124,12 @@ def open_inference(ref: Ref) -> PathItems:
         ("WithVersion", "/v2/models/{model}/versions/{version}", ["model", "version"]),
     ):
         metadata = ref(open_inference_metadata.ModelMetadata)
+        ready = _members(name="string", ready="boolean")
+        config = _members(name="string", platform="string", backend="string", input="array", output="array")
         items |= {
             path: get(f"modelMetadata{suffix}", "What a model takes and gives", metadata, *names),
-            f"{path}/ready": get(f"modelReady{suffix}", "Load a model, and say that it is", _OBJECT, *names),
-            f"{path}/config": get(f"modelConfig{suffix}", "A model as Triton describes it", _OBJECT, *names),
+            f"{path}/ready": get(f"modelReady{suffix}", "Load a model, and say that it is", ready, *names),
+            f"{path}/config": get(f"modelConfig{suffix}", "A model as Triton describes it", config, *names),
             f"{path}/infer": {
                 "post": operation(
                     f"infer{suffix}",
