@@ -3,17 +3,21 @@
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from time import time
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from lampyris.adapters.object_store import ObjectStore, s3_store
+from lampyris.adapters.xray import Tracer
+from lampyris.domain.manifest import Manifest
 from lampyris.domain.names import LIVE, check_alias_name, check_model_name
 from lampyris.domain.store import Store
 from lampyris.errors import LampyrisError
 from lampyris.serving.preload import Preload
 from lampyris.serving.resolver import Resolver
 from lampyris.serving.sessions import Sessions
+from lampyris.serving.trace import Trace
 
 if TYPE_CHECKING:  # numpy is most of INIT: loading starts before it is imported, and goes on beside it
     from lampyris.serving.infer import Inference
@@ -113,6 +117,23 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     inference: "Inference"
     clock: Callable[[], float]
     memory_mb: int
+
+    def resolve(self, model: str, version: str, trace: Trace) -> Manifest:
+        """Return the manifest that a request means, and note it. Raises: what `Resolver.resolve` raises."""
+        asked_s = self.clock()
+        trace.manifest = self.resolver.resolve(model, version)
+        trace.resolved_s = (asked_s, self.clock())
+        return trace.manifest
+
+
+def open_tracer(settings: Settings) -> Tracer | None:
+    """Open the way to the daemon that takes traces, where there is one."""
+    if settings.trace_daemon is None:
+        return None
+    # Lambda's runtime writes this variable anew for each invocation.
+    return Tracer(
+        settings.trace_daemon, trace_header=lambda: os.environ.get("_X_AMZN_TRACE_ID", ""), now_s=time
+    )
 
 
 def _random() -> float:

@@ -34,7 +34,8 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What is worth knowing of one request.
 
     `error` is the problem that it ended in, by its code; `manifest` the version that it meant, as far as it
-    got; `init_ms` stands on an environment's first request.
+    got; `stale_refreshes` how many aliases could not be read again since the last request, and served on as
+    they were; `init_ms` stands on an environment's first request, if that had to wait for INIT.
     """
 
     request_id: str
@@ -44,6 +45,7 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     init_ms: float | None
     manifest: Manifest | None
     prediction: "Prediction | None"
+    stale_refreshes: int
     error: Exception | None
     code: str | None
 
@@ -86,9 +88,12 @@ class Telemetry:
             if prediction.cold:
                 load = prediction.load
                 metrics |= {"Load": 1, "Fetch": load.fetch_ms, "Session": load.session_ms}
+                metrics["FetchedBytes"] = load.fetched_bytes
         if record.code is not None:
             metrics["Problems"] = 1
             fields["code"] = record.code
+        if record.stale_refreshes:
+            metrics["StaleAliases"] = record.stale_refreshes
         if isinstance(record.error, ArtifactDamaged):
             metrics["DamagedArtifacts"] = 1
         envelope = {"Timestamp": int(self._now_s() * 1000)}

@@ -17,7 +17,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of a request; times are seconds since 1970."""
+    """A part of a request; times are seconds, on whatever clock."""
 
     name: str
     started_s: float
@@ -40,29 +40,37 @@ class Tracer:
     """Sends to the daemon at `address` ("host:port").
 
     `trace_header` returns what Lambda says of the present invocation: `Root=…;Parent=…;Sampled=1`.
+    `now_s` is the time since 1970.
     """
 
-    def __init__(self, address: str, *, trace_header: Callable[[], str]) -> None:
+    def __init__(self, address: str, *, trace_header: Callable[[], str], now_s: Callable[[], float]) -> None:
         host, _, port = address.rpartition(":")
         self._address = (host, int(port))
         self._trace_header = trace_header
+        self._now_s = now_s
 
     def send(self, whole: Span, parts: Sequence[Span], annotations: Mapping[str, str]) -> None:
-        """Send one request's parts, if its trace is sampled."""
+        """Send one request, which ends now, and its parts; if its trace is sampled."""
         fields = dict(field.partition("=")[::2] for field in self._trace_header().split(";"))
         if fields.get("Sampled") != "1" or "Root" not in fields or "Parent" not in fields:
             return
+        offset_s = self._now_s() - whole.ended_s
         document = _Subsegment(
             id=_new_id(),
             name=whole.name,
-            start_time=whole.started_s,
-            end_time=whole.ended_s,
+            start_time=whole.started_s + offset_s,
+            end_time=whole.ended_s + offset_s,
             type="subsegment",
             trace_id=fields["Root"],
             parent_id=fields["Parent"],
             annotations=annotations,
             subsegments=tuple(
-                _Subsegment(id=_new_id(), name=part.name, start_time=part.started_s, end_time=part.ended_s)
+                _Subsegment(
+                    id=_new_id(),
+                    name=part.name,
+                    start_time=part.started_s + offset_s,
+                    end_time=part.ended_s + offset_s,
+                )
                 for part in parts
             ),
         )

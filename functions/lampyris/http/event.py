@@ -1,12 +1,13 @@
 """API Gateway's payload format 2.0: the event as a request, and the response that it wants back."""
 
-import binascii
 from collections.abc import Mapping
+from math import inf
 from typing import Any, Protocol
 
 import msgspec
 
 from lampyris.errors import MalformedRequest, MethodNotAllowed
+from lampyris.serving.trace import Trace
 
 Event = Mapping[str, Any]
 Response = dict[str, Any]
@@ -25,7 +26,8 @@ class LambdaContext(Protocol):
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """A request without its transport. Names of headers are in lower case.
 
-    `deadline_s` is when the caller must have an answer, on the clock of `Serving`.
+    `deadline_s` is when the caller must have an answer, on the clock of `Serving`. `trace` is filled in while
+    the request is answered.
     """
 
     method: str
@@ -33,7 +35,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     query: Mapping[str, str] = {}
     body: str | bytes = ""
-    deadline_s: float = float("inf")
+    deadline_s: float = inf
+    trace: Trace = msgspec.field(default_factory=Trace)
 
     @property
     def segments(self) -> list[str]:
@@ -58,7 +61,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return self.body.encode() if isinstance(self.body, str) else self.body
 
     @classmethod
-    def from_event(cls, event: Event, deadline_s: float) -> "Request":
+    def from_event(cls, event: Event, deadline_s: float = inf, trace: Trace | None = None) -> "Request":
         """Read an event of payload format 2.0.
 
         Raises: MalformedRequest if the body says that it is base64 and is not.
@@ -66,8 +69,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         body = event.get("body") or ""
         if event.get("isBase64Encoded"):
             try:
-                body = binascii.a2b_base64(body, strict_mode=True)
-            except ValueError:  # binascii.Error is one; text outside of ASCII is another
+                body = msgspec.convert(body, bytes)  # a third of binascii's time
+            except msgspec.ValidationError:
                 raise MalformedRequest(reason="The body is marked as base64, but is not base64.") from None
         return cls(
             method=event["requestContext"]["http"]["method"],
@@ -77,4 +80,5 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
             query=event.get("queryStringParameters") or {},
             body=body,
             deadline_s=deadline_s,
+            trace=trace or Trace(),
         )

@@ -1,7 +1,9 @@
 """One invocation of the predict function: an event in, a response out, a line in the log."""
 
 from lampyris.adapters.telemetry import RequestRecord, Telemetry
+from lampyris.adapters.xray import Span, Tracer
 from lampyris.bootstrap import Serving
+from lampyris.domain.manifest import Manifest
 from lampyris.errors import OutOfMemory
 from lampyris.http.event import Event, LambdaContext, Request, Response
 from lampyris.http.problems import problem_code, problem_reply
@@ -9,6 +11,8 @@ from lampyris.http.reply import Answer, Reply
 from lampyris.http.response import response_of
 from lampyris.http.routes import answer
 from lampyris.http.server_timing import server_timing
+from lampyris.http.spans import spans_of
+from lampyris.serving.trace import Trace
 
 # What is left of an invocation's time once a run was stopped: enough to say so.
 _ANSWER_S = 0.5
@@ -19,19 +23,23 @@ _NOTHING = Answer(reply=Reply(body=""))
 class PredictFunction:
     """Serves one execution environment; `init_ms` stands in its first answer."""
 
-    def __init__(self, serving: Serving, telemetry: Telemetry, *, init_ms: float) -> None:
+    def __init__(
+        self, serving: Serving, telemetry: Telemetry, tracer: Tracer | None, *, init_ms: float | None
+    ) -> None:
         self._serving = serving
         self._telemetry = telemetry
-        self._init_ms: float | None = init_ms
+        self._tracer = tracer
+        self._init_ms = init_ms
+        self._stale_refreshes = 0
 
     def handle(self, event: Event, context: LambdaContext) -> Response:
         """Answer an event of payload format 2.0; whatever goes wrong becomes a problem."""
         clock = self._serving.clock
         started_s = clock()
         deadline_s = started_s + context.get_remaining_time_in_millis() / 1000 - _ANSWER_S
-        found, error = _NOTHING, None
+        found, error, trace = _NOTHING, None, Trace()
         try:
-            request = Request.from_event(event, deadline_s)
+            request = Request.from_event(event, deadline_s, trace)
             if "content-encoding" in request.headers or "upload" in request.query:
                 from lampyris.http.body import body_limit_bytes, body_of  # noqa: PLC0415 - few need it
 
@@ -42,7 +50,8 @@ class PredictFunction:
         except Exception as raised:  # noqa: BLE001 - no trace and no path may reach a caller
             error = OutOfMemory() if isinstance(raised, MemoryError) else raised
             response = response_of(problem_reply(error, context.aws_request_id))
-        total_ms = (clock() - started_s) * 1000
+        ended_s = clock()
+        total_ms = (ended_s - started_s) * 1000
         response["headers"]["server-timing"] = server_timing(
             prediction=found.prediction, init_ms=self._init_ms, total_ms=total_ms
         )
@@ -55,11 +64,24 @@ class PredictFunction:
                 status=response["statusCode"],
                 duration_ms=total_ms,
                 init_ms=self._init_ms,
-                manifest=None if found.prediction is None else found.prediction.manifest,
+                manifest=trace.manifest,
                 prediction=found.prediction,
+                stale_refreshes=self._stale(),
                 error=error,
                 code=None if error is None else problem_code(error),
             )
         )
         self._init_ms = None
+        if self._tracer is not None:
+            whole = Span(name="predict", started_s=started_s, ended_s=ended_s)
+            self._tracer.send(whole, spans_of(trace, found.prediction), _annotations(trace.manifest))
         return response
+
+    def _stale(self) -> int:
+        """Return how many aliases could not be read again since the last request."""
+        before, self._stale_refreshes = self._stale_refreshes, self._serving.resolver.stale_refreshes
+        return self._stale_refreshes - before
+
+
+def _annotations(manifest: Manifest | None) -> dict[str, str]:
+    return {} if manifest is None else {"model": manifest.model, "version": str(manifest.version)}

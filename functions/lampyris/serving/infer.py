@@ -42,7 +42,7 @@ class Inference:
         return self._sessions.get(manifest.artifact, deadline_s=deadline_s)
 
     def free_memory(self) -> None:
-        """Drop every session, for a request that found no memory for what is not a model's."""
+        """Drop every session: a request found no memory, and what they hold may be what the next one lacks."""
         self._sessions.drop()
 
     def run(

@@ -8,8 +8,9 @@ from typing import Any
 
 # Stacks of threads to come are counted whole, and hardly touched: 8 MB each would be the default.
 _STACK_BYTES = 2**20
-# glibc's numbers (malloc.h). Fixing the threshold also keeps glibc from raising it, after which what a
-# dropped session held would stay with the process: 8 of 20 models in turn took 155 MB of data, not 350.
+# glibc's numbers (malloc.h). Fixing the threshold keeps glibc from raising it, after which what dropped
+# sessions held stays with the process: of 20 models (197 MB) in turn in 256 MB, the data stayed below 200 MB;
+# with a threshold of its own it grew up to the limit, where the store's client aborts.
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
 _MAPPED_FROM_BYTES = 2**20
 _ARENAS = 2

@@ -22,7 +22,7 @@ def daemon() -> Iterator[socket.socket]:
 
 def tracer(daemon: socket.socket, header: str) -> Tracer:
     host, port = daemon.getsockname()
-    return Tracer(f"{host}:{port}", trace_header=lambda: header)
+    return Tracer(f"{host}:{port}", trace_header=lambda: header, now_s=lambda: 1000.5)
 
 
 def received(daemon: socket.socket) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def test_parts_stand_below_lambdas_own_segment(daemon: socket.socket) -> None:
     document = received(daemon)
     assert document["trace_id"] == "1-5759e988-bd862e3fe1be46a994272793"
     assert (document["parent_id"], document["type"]) == ("53995c3f42cd8ad8", "subsegment")
-    assert (document["start_time"], document["end_time"]) == (100.0, 100.5)
+    assert (document["start_time"], document["end_time"]) == (1000.0, 1000.5)
     assert document["annotations"] == {"model": "glow"}
     assert [part["name"] for part in document["subsegments"]] == ["run"]
     assert len(document["id"]) == 16
@@ -53,4 +53,4 @@ def test_a_trace_that_is_not_sampled_is_not_sent(daemon: socket.socket, header: 
 
 
 def test_a_daemon_that_is_gone_costs_nothing() -> None:
-    Tracer("127.0.0.1:9", trace_header=lambda: HEADER.format(1)).send(WHOLE, PARTS, {})
+    Tracer("127.0.0.1:9", trace_header=lambda: HEADER.format(1), now_s=lambda: 0).send(WHOLE, PARTS, {})

@@ -62,13 +62,19 @@ def event(
 
 @pytest.fixture
 def serving(store: Store, tmp_path: Path) -> Serving:
-    settings = read_settings({"LAMPYRIS_BUCKET": "unused", "TMPDIR": str(tmp_path / "scratch")})
+    settings = read_settings(
+        {
+            "LAMPYRIS_BUCKET": "unused",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "10240",
+            "TMPDIR": str(tmp_path / "scratch"),
+        }
+    )
     return wire_serving(wire_loading(settings, store, clock=perf_counter))
 
 
 @pytest.fixture
 def function(serving: Serving) -> PredictFunction:
-    return PredictFunction(serving, Telemetry("predict", now_s=time), init_ms=12.5)
+    return PredictFunction(serving, Telemetry("predict", now_s=time), None, init_ms=12.5)
 
 
 @pytest.fixture

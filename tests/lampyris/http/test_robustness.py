@@ -223,7 +223,7 @@ def start(store: Store, tmp_path: Path, context: Any) -> Callable[..., tuple[Fau
             "TMPDIR": str(tmp_path / "scratch"),
         }
         loading = wire_loading(read_settings(environ), cast("Store", faulty), clock=perf_counter)
-        function = PredictFunction(wire_serving(loading), Telemetry("predict", now_s=time), init_ms=1)
+        function = PredictFunction(wire_serving(loading), Telemetry("predict", now_s=time), None, init_ms=1)
 
         def ask(target: str) -> Reply:
             path, _, query = target.partition("?")

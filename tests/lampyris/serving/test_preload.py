@@ -18,7 +18,14 @@ def resolver(watched: Any) -> Resolver:
 
 @pytest.fixture
 def sessions(watched: Any, tmp_path: Path) -> Sessions:
-    return Sessions(watched, folder=tmp_path, memory_mb=512, clock=perf_counter)
+    # Whatever this process holds besides, there is room.
+    return Sessions(
+        watched,
+        folder=tmp_path,
+        memory_mb=512,
+        clock=perf_counter,
+        free_bytes=lambda memory_mb: memory_mb * 2**20,
+    )
 
 
 def preload(resolver: Resolver, sessions: Sessions, *models: str) -> Preload:

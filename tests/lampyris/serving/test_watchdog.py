@@ -50,9 +50,9 @@ def test_a_deadline_that_has_passed_already_terminates_too(watchdog: Watchdog) -
 
 
 def test_a_run_that_ended_in_time_is_let_be(watchdog: Watchdog) -> None:
-    over = watched(watchdog, 0.02)
+    over = watched(watchdog, 0.4)
     watchdog.forget(over)
-    under_way = watched(watchdog, 0.03)
+    under_way = watched(watchdog, 0.5)
 
     assert under_way.ended.wait(10)
     assert not over.terminate

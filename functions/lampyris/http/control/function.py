@@ -28,7 +28,7 @@ class ControlFunction:
         started_s = self._clock()
         error: Exception | None = None
         try:
-            request = Request.from_event(event, deadline_s=float("inf"))
+            request = Request.from_event(event)
             response = response_of(answer(request, self._control), request)
         except Exception as raised:  # noqa: BLE001 - no trace and no path may reach a caller
             error = raised
@@ -44,6 +44,7 @@ class ControlFunction:
                 init_ms=self._init_ms,
                 manifest=None,
                 prediction=None,
+                stale_refreshes=0,
                 error=error,
                 code=None if error is None else problem_code(error),
             )

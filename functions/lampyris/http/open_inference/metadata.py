@@ -66,7 +66,7 @@ def _about_model(request: Request, serving: Serving, model: str, version: str, p
     request.expect("GET")
     if path not in ([], ["ready"], ["config"]):
         raise RouteNotFound(method=request.method, path=request.path)
-    manifest = serving.resolver.resolve(model, version)
+    manifest = serving.resolve(model, version, request.trace)
     if path == ["ready"]:  # which it is once its session is made
         serving.inference.load(manifest, deadline_s=request.deadline_s)
         return {"name": model, "ready": True}

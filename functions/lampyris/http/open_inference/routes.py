@@ -27,7 +27,7 @@ def answer(request: Request, serving: Serving, path: list[str]) -> Answer:
 
 
 def _infer(request: Request, serving: Serving, model: str, version: str) -> Answer:
-    manifest = serving.resolver.resolve(model, version)
+    manifest = serving.resolve(model, version, request.trace)
     wire, inputs = read_request(request, manifest.signature)
     wanted = wanted_outputs(wire, manifest.signature)
     prediction = serving.inference.run(manifest, inputs, deadline_s=request.deadline_s, outputs=tuple(wanted))

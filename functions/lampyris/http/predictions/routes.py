@@ -26,7 +26,7 @@ def answer(request: Request, serving: Serving, path: list[str]) -> Answer:
 
 def _predict(request: Request, serving: Serving, model: str, version: str) -> Answer:
     request.expect("POST")
-    manifest = serving.resolver.resolve(model, version)
+    manifest = serving.resolve(model, version, request.trace)
     wanted = read_wanted(request, manifest.signature)
     prediction = serving.inference.run(
         manifest,

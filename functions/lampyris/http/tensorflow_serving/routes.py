@@ -61,15 +61,15 @@ def _manifest(request: Request, serving: Serving, target: list[str]) -> Manifest
     """Resolve a model, one of its versions, or one of its labels."""
     match target:
         case [model]:
-            return serving.resolver.resolve(model, LIVE)
+            return serving.resolve(model, LIVE, request.trace)
         case [model, "versions", version]:
             if not (version.isascii() and version.isdecimal()):
                 raise InvalidName(
                     kind="a version", name=version, rule="use its number; an alias stands behind /labels/"
                 )
-            return serving.resolver.resolve(model, version)
+            return serving.resolve(model, version, request.trace)
         case [model, "labels", label]:
-            return serving.resolver.resolve(model, check_alias_name(label))
+            return serving.resolve(model, check_alias_name(label), request.trace)
         case _:
             raise RouteNotFound(method=request.method, path=request.path)
 
