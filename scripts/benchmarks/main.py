@@ -6,6 +6,7 @@ speed drifts changes both; what is compared is the median over the pairs.
 
 import argparse
 import json
+import signal
 import sys
 
 import msgspec
@@ -29,7 +30,7 @@ _BENCHMARKS = {
 }
 _UNLESS_SAID = ("cold", "warm")
 _STOPPED = 130
-_FILE_COLUMNS = 130
+_FILE_COLUMNS = 150
 
 Found = list[Figure] | soak.Report
 
@@ -37,6 +38,8 @@ Found = list[Figure] | soak.Report
 def main() -> None:
     """Run the benchmarks that the command line asks for."""
     asked = _arguments()
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)  # what was started must end, too
     try:
         with open_bench(Console(stderr=True), asked.cores) as bench:
             found = {name: _measure(name, bench, asked) for name in asked.benchmarks or _UNLESS_SAID}
