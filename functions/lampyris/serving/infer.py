@@ -42,7 +42,7 @@ class Inference:
         return self._sessions.get(manifest.artifact, deadline_s=deadline_s)
 
     def free_memory(self) -> None:
-        """Drop every session: a request found no memory, and what they hold may be what the next one lacks."""
+        """Drop every session: a request lacked memory, and what they hold may be what the next one lacks."""
         self._sessions.drop()
 
     def run(

@@ -68,18 +68,20 @@ def test_an_earlier_deadline_is_not_missed_for_a_later_one(watchdog: Watchdog) -
 
 
 def test_it_wakes_again_after_it_had_nothing_to_watch(watchdog: Watchdog) -> None:
-    watchdog.forget(watched(watchdog, 0.005))
-    sleep(0.02)  # the deadline passes, and the thread sleeps without one
+    over = watched(watchdog, 0.005)
+    assert over.ended.wait(10)
+    watchdog.forget(over)
+    while watchdog._wakes_at_s != inf:
+        sleep(0.001)
 
-    assert watchdog._wakes_at_s == inf
     assert watched(watchdog, 0.005).ended.wait(10)
 
 
 def test_requests_with_growing_deadlines_do_not_wake_it(watchdog: Watchdog) -> None:
     first = watched(watchdog, 60)
-    while watchdog._wakes_at_s == inf:
-        sleep(0.001)
-    sleep(0.01)
+    while watchdog._wake.is_set() or watchdog._wakes_at_s == inf:
+        sleep(0.01)
+    sleep(0.1)  # it sleeps for a minute by now
 
     for _ in range(3):
         watchdog.forget(watched(watchdog, 61))
