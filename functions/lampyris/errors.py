@@ -53,8 +53,8 @@ class RouteNotFound(InvalidRequest):
 
     def __init__(self, *, method: str, path: str) -> None:
         super().__init__(
-            f"Nothing answers {method} {path}. Predictions are at POST /models/{{model}}/predict "
-            "and POST /v2/models/{model}/infer."
+            f"Nothing answers {method} {path}. Predictions are at POST /models/{{model}}/predict; "
+            "GET /openapi.json describes all that there is."
         )
         self.method = method
         self.path = path
