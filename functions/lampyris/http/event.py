@@ -57,8 +57,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def content(self) -> bytes:
-        """The body as bytes, however API Gateway carried it."""
-        return self.body.encode() if isinstance(self.body, str) else self.body
+        """The body as bytes, however API Gateway carried it. Raises: MalformedRequest if it is no text."""
+        try:
+            return self.body.encode() if isinstance(self.body, str) else self.body
+        except UnicodeEncodeError:  # half of a surrogate pair, which JSON can carry and UTF-8 cannot
+            raise MalformedRequest(reason="The body is not Unicode text.") from None
 
     @classmethod
     def from_event(cls, event: Event, deadline_s: float = inf, trace: Trace | None = None) -> "Request":

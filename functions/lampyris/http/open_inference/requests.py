@@ -27,7 +27,7 @@ def read_request(request: Request, signature: Signature) -> tuple[InferRequest, 
     if HEADER_LENGTH not in request.headers:
         wire = _decode_whole(request.body)
         return wire, _arrays(wire.inputs, memoryview(b""))
-    body = request.body if isinstance(request.body, bytes) else request.body.encode(errors="surrogatepass")
+    body = request.content
     length = _header_length(request, body)
     if length == 0:
         return _raw_request(body, signature)

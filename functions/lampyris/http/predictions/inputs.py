@@ -28,11 +28,7 @@ def read_inputs(request: Request, manifest: Manifest) -> dict[str, Array]:
     media_type, parameters = read_header(request.header("content-type"))
     if media_type == JSON:
         return read_json(request.body, manifest.signature)
-    try:
-        body = request.content
-    except UnicodeEncodeError:
-        raise MalformedRequest(reason="The body is not Unicode text.") from None
-    content = Content(media_type=media_type, parameters=parameters, body=body)
+    content = Content(media_type=media_type, parameters=parameters, body=request.content)
     return _of_form(content, manifest) if media_type in FORMS else _of_content(content, manifest)
 
 
