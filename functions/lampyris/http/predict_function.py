@@ -44,7 +44,7 @@ class PredictFunction:
                 from lampyris.http.body import body_limit_bytes, body_of  # noqa: PLC0415 - few need it
 
                 limit_bytes = body_limit_bytes(self._serving.memory_mb)
-                request = body_of(request, self._serving.store, limit_bytes)
+                request = body_of(request, self._serving.store, limit_bytes, clock)
             found = answer(request, self._serving)
             response = response_of(found.reply, request, self._serving.store)
         except Exception as raised:  # noqa: BLE001 - no trace and no path may reach a caller

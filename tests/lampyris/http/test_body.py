@@ -3,13 +3,15 @@
 import gzip
 import json
 import zlib
+from itertools import count
+from time import perf_counter
 from typing import Any
 
 import pytest
 
 from lampyris.domain.layout import upload_key
 from lampyris.domain.store import Store
-from lampyris.errors import BodyTooLarge
+from lampyris.errors import BodyTooLarge, StoreUnavailable
 from lampyris.http.body import _PART_BYTES, body_limit_bytes, body_of
 from lampyris.http.event import Request
 
@@ -76,12 +78,23 @@ def test_body_beside_an_upload_is_refused(call: Any, store: Store) -> None:
     assert "send one of them" in answer.document["detail"]
 
 
+def test_upload_that_takes_longer_than_the_request_has_is_given_up(store: Store) -> None:
+    store.put(upload_key(UPLOAD), bytes(2 * _PART_BYTES + 1))
+    seconds = count()
+    request = Request(method="POST", path="/", query={"upload": UPLOAD}, deadline_s=1.0)
+
+    with pytest.raises(StoreUnavailable, match="longer than the request has"):
+        body_of(request, store, 2**30, lambda: float(next(seconds)))
+
+    assert next(seconds) == 3
+
+
 def test_upload_over_the_limit_is_refused_unread(store: Store) -> None:
     store.put(upload_key(UPLOAD), bytes(1001))
     request = Request(method="POST", path="/", query={"upload": UPLOAD})
 
     with pytest.raises(BodyTooLarge, match="1,000 bytes"):
-        body_of(request, store, 1000)
+        body_of(request, store, 1000, perf_counter)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +110,7 @@ def test_small_upload_that_unfolds_over_the_limit_is_refused(
     )
 
     with pytest.raises(BodyTooLarge):
-        body_of(request, store, 1_000_000)
+        body_of(request, store, 1_000_000, perf_counter)
 
 
 @pytest.mark.parametrize("size_bytes", [0, 1, _PART_BYTES - 1, _PART_BYTES, 2 * _PART_BYTES + 1])
@@ -105,7 +118,7 @@ def test_upload_read_in_parts_is_whole(size_bytes: int, store: Store) -> None:
     data = bytes(range(251)) * (size_bytes // 251 + 1)
     store.put(upload_key(UPLOAD), data[:size_bytes])
 
-    found = body_of(Request(method="POST", path="/", query={"upload": UPLOAD}), store, 2**30)
+    found = body_of(Request(method="POST", path="/", query={"upload": UPLOAD}), store, 2**30, perf_counter)
 
     assert found.content == data[:size_bytes]
 
@@ -120,7 +133,7 @@ def test_body_that_nobody_reads_is_not_looked_for(method: str, call: Any) -> Non
 def test_request_with_its_own_plain_body_is_left_as_it_is(store: Store) -> None:
     request = Request(method="POST", path="/", body="{}")
 
-    assert body_of(request, store, 1000) is request
+    assert body_of(request, store, 1000, perf_counter) is request
 
 
 @pytest.mark.parametrize(
