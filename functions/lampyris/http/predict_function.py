@@ -49,6 +49,8 @@ class PredictFunction:
             response = response_of(found.reply, request, self._serving.store)
         except Exception as raised:  # noqa: BLE001 - no trace and no path may reach a caller
             error = OutOfMemory() if isinstance(raised, MemoryError) else raised
+            if isinstance(error, OutOfMemory):
+                self._serving.inference.free_memory()  # for the next request, which may want less
             response = response_of(problem_reply(error, context.aws_request_id))
         ended_s = clock()
         total_ms = (ended_s - started_s) * 1000
