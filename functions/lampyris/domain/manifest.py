@@ -24,12 +24,14 @@ class Blob(msgspec.Struct, frozen=True, kw_only=True):
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     """A model as onnxruntime loads it: a small graph, and the weights that it maps into memory.
 
-    `weights` is None for a model so small that the graph holds them all.
+    `weights` is None for a model so small that the graph holds them all. Any CPU can load it; of a `tunable`
+    one there may be a faster one for this CPU (`domain/tuned.py`).
     """
 
     graph: Blob
     weights: Blob | None
     onnxruntime: str
+    tunable: bool = False
 
     @property
     def digest(self) -> str:

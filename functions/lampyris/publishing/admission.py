@@ -80,6 +80,7 @@ def _draft(
             graph=put_blob(store, folder / GRAPH_FILE),
             weights=put_blob(store, weights) if weights.exists() else None,
             onnxruntime=accepted.onnxruntime,
+            tunable=accepted.tunable,
         ),
         metrics={} if bundle is None else bundle.metrics,
         provenance={} if bundle is None else bundle.provenance,

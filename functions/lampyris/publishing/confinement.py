@@ -54,6 +54,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     signature: Signature
     onnxruntime: str
+    tunable: bool
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -1,5 +1,6 @@
 """Run the artifact before anyone depends on it: on a bundle's probe, or, for a bare model, on zeros."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,6 +14,14 @@ from lampyris.publishing.runtime import refusing
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """A run: what went in, and the shapes of what came out."""
+
+    inputs: dict[str, Array]
+    shapes: dict[str, tuple[int, ...]]
 
 
 def read_probe(document: bytes) -> Probe:
@@ -31,8 +40,8 @@ def read_probe(document: bytes) -> Probe:
     return probe
 
 
-def run_probe(session: "InferenceSession", probe: Probe, signature: Signature) -> dict[str, tuple[int, ...]]:
-    """Ask the graph what the build asked it, compare the answers, and return the shape of every output.
+def run_probe(session: "InferenceSession", probe: Probe, signature: Signature) -> Observed:
+    """Ask the graph what the build asked it, and compare the answers.
 
     Raises: ProbeDisagrees; CorruptBundle if the probe does not fit the signature; UnsupportedModel;
         MemoryError.
@@ -43,14 +52,14 @@ def run_probe(session: "InferenceSession", probe: Probe, signature: Signature) -
         expected = {tensor.name: array_of(tensor) for tensor in probe.outputs}
     except InvalidTensor as error:
         raise CorruptBundle(reason=f"{PROBE_FILE} does not fit the signature. {error}") from None
-    answers = _run(session, inputs)
+    answers = run(session, inputs)
     for name, output in expected.items():
         if name not in answers:
             raise CorruptBundle(
                 reason=f"{PROBE_FILE} has an output {name!r}; the model gives {', '.join(answers)}."
             )
         _compare(name, answers[name], output, rtol=probe.rtol, atol=probe.atol)
-    return {name: answer.shape for name, answer in answers.items()}
+    return _observed(inputs, answers)
 
 
 def _compare(name: str, answer: Array, output: Array, *, rtol: float, atol: float) -> None:
@@ -78,8 +87,8 @@ def _compare(name: str, answer: Array, output: Array, *, rtol: float, atol: floa
         )
 
 
-def run_on_zeros(session: "InferenceSession", signature: Signature) -> dict[str, tuple[int, ...]] | None:
-    """Run a model that has no probe once, every open dimension being 1, and return its outputs' shapes.
+def run_on_zeros(session: "InferenceSession", signature: Signature) -> Observed | None:
+    """Run a model that has no probe once, every open dimension being 1.
 
     None if it cannot run on zeros: that is for its callers to know.
     Raises: MemoryError.
@@ -96,14 +105,22 @@ def run_on_zeros(session: "InferenceSession", signature: Signature) -> dict[str,
     except ValueError as error:  # numpy's word for more bytes than an address has
         raise MemoryError(str(error)) from error
     try:
-        answers = _run(session, inputs)
+        answers = run(session, inputs)
     except UnsupportedModel:
         return None
-    return {name: answer.shape for name, answer in answers.items()}
+    return _observed(inputs, answers)
 
 
-def _run(session: "InferenceSession", inputs: dict[str, Array]) -> dict[str, Array]:
+def run(session: "InferenceSession", inputs: dict[str, Array]) -> dict[str, Array]:
+    """Return every output by name.
+
+    Raises: UnsupportedModel, MemoryError.
+    """
     names = [value.name for value in session.get_outputs()]
     with refusing("run the model"):
         answers = session.run(names, inputs)
     return dict(zip(names, (np.asarray(answer) for answer in answers), strict=True))
+
+
+def _observed(inputs: dict[str, Array], answers: dict[str, Array]) -> Observed:
+    return Observed(inputs=inputs, shapes={name: answer.shape for name, answer in answers.items()})

@@ -10,6 +10,7 @@ import resource
 import signal
 import sys
 from pathlib import Path
+from time import perf_counter
 
 import msgspec
 import onnxruntime
@@ -20,12 +21,16 @@ from lampyris.errors import UploadRefused
 from lampyris.publishing.confinement import OUT_OF_MEMORY, VERDICT_FILE, Accepted, Refused
 from lampyris.publishing.inbox import read_bundle
 from lampyris.publishing.inspection import inspect
+from lampyris.publishing.layout import choose_layout, is_tunable
 from lampyris.publishing.optimise import optimise
-from lampyris.publishing.probing import read_probe, run_on_zeros, run_probe
+from lampyris.publishing.probing import Observed, read_probe, run_on_zeros, run_probe
 from lampyris.publishing.runtime import refusing
 from lampyris.publishing.signatures import check_labels, check_promise, signature_of, with_observed_shapes
 from lampyris.serving.fetch import GRAPH_FILE
 from lampyris.serving.runtime import open_session
+
+# What comes after the checks takes some five times as long as they did at most, and must not end the trial.
+_PATIENCE_S = 10
 
 
 def try_model(folder: Path, *, limit_bytes: int) -> Accepted:
@@ -33,23 +38,30 @@ def try_model(folder: Path, *, limit_bytes: int) -> Accepted:
 
     Raises: UploadRefused, MemoryError.
     """
+    started_s = perf_counter()
     model = folder / MODEL_FILE
     inspect(model)
     optimise(model, limit_bytes=limit_bytes)
+    model.unlink()  # the disk has room for two copies
     with refusing("load the optimised model"):
         session = open_session(folder / GRAPH_FILE, threads=1)  # as the predict function will
     signature = signature_of(session)
     document = folder / BUNDLE_FILE
+    observed: Observed | None
     if document.exists():
         promised = read_bundle(document.read_bytes()).signature
         check_promise(promised, signature)
-        shapes = run_probe(session, read_probe((folder / PROBE_FILE).read_bytes()), promised)
-        check_labels(promised, shapes)
+        observed = run_probe(session, read_probe((folder / PROBE_FILE).read_bytes()), promised)
+        check_labels(promised, observed.shapes)
         signature = promised
     else:
         observed = run_on_zeros(session, signature)
-        signature = signature if observed is None else with_observed_shapes(signature, observed)
-    return Accepted(signature=signature, onnxruntime=onnxruntime.__version__)
+        signature = signature if observed is None else with_observed_shapes(signature, observed.shapes)
+    tunable = False
+    if observed is not None and perf_counter() - started_s < _PATIENCE_S:
+        choose_layout(folder, session, observed.inputs)
+        tunable = is_tunable(folder)
+    return Accepted(signature=signature, onnxruntime=onnxruntime.__version__, tunable=tunable)
 
 
 def main(folder: Path, *, limit_bytes: int, memory_bytes: int, time_s: int) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -155,3 +156,50 @@ def folder(tmp_path: Path) -> Path:
     path = tmp_path / "trial"
     path.mkdir()
     return path
+
+
+@pytest.fixture
+def convolutions(model_of: Callable[..., onnx.ModelProto]) -> Callable[..., onnx.ModelProto]:
+    """Make three convolutions of FP32 (1, 16, side, side), in fp32 or in int8."""
+
+    def build(*, int8: bool = False, channels: int = 16, side: int = 16) -> onnx.ModelProto:
+        rng = np.random.default_rng(0)
+        nodes: list[onnx.NodeProto] = []
+        constants: dict[str, np.ndarray] = {
+            "scale": np.array(0.05, np.float32),
+            "zero": np.array(0, np.uint8),
+        }
+
+        def add(operator: str, *inputs: str, **attributes: Any) -> str:
+            nodes.append(helper.make_node(operator, list(inputs), [f"v{len(nodes)}"], **attributes))
+            return f"v{len(nodes) - 1}"
+
+        def rounded(value: str) -> str:
+            quantized = add("QuantizeLinear", value, "scale", "zero")
+            return add("DequantizeLinear", quantized, "scale", "zero")
+
+        x = rounded("x") if int8 else "x"
+        for layer in range(3):
+            weights = rng.integers(-20, 20, (channels, channels, 3, 3))
+            constants |= {f"w{layer}_scale": np.array(0.005, np.float32)}
+            if int8:
+                constants |= {
+                    f"q{layer}": weights.astype(np.int8),
+                    f"q{layer}_zero": np.array(0, np.int8),
+                }
+                w = add("DequantizeLinear", f"q{layer}", f"w{layer}_scale", f"q{layer}_zero")
+            else:
+                constants |= {f"w{layer}": (weights * 0.005).astype(np.float32)}
+                w = f"w{layer}"
+            x = add("Relu", add("Conv", x, w, kernel_shape=[3, 3], pads=[1] * 4))
+            x = rounded(x) if int8 else x
+        nodes.append(helper.make_node("GlobalAveragePool", [x], ["y"]))
+        shape = [1, channels, side, side]
+        return model_of(
+            nodes,
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, channels, 1, 1])],
+            [numpy_helper.from_array(value, name) for name, value in constants.items()],
+        )
+
+    return build
