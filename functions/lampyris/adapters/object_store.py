@@ -27,16 +27,23 @@ _MAX_RETRIES = 4
 class ObjectStore:
     """A Store on any bucket that obstore can reach."""
 
-    def __init__(
-        self, bucket: LocalStore | MemoryStore | S3Store, *, reopen: Callable[[], S3Store] | None = None
-    ) -> None:
-        self._bucket = bucket
-        self._reopen = reopen
+    def __init__(self, bucket: LocalStore | MemoryStore | S3Store | Callable[[], S3Store]) -> None:
+        """Take a bucket, or what opens one: 10 ms that whoever reads first spends, and no other thread."""
+        self._open = bucket if callable(bucket) else None
+        self._opened = None if callable(bucket) else bucket
+
+    @property
+    def _bucket(self) -> LocalStore | MemoryStore | S3Store:
+        opened = self._opened
+        if opened is None:
+            assert self._open is not None  # noqa: S101 - one of the two is there
+            opened = self._opened = self._open()
+        return opened
 
     def reconnect(self) -> None:
         """Forget connections and credentials, where there are any; the next call makes new ones."""
-        if self._reopen is not None:
-            self._bucket = self._reopen()
+        if self._open is not None:
+            self._opened = None
 
     def get(self, key: str) -> Stored:
         with _errors("get", key):
@@ -127,7 +134,7 @@ def s3_store(
             credential_provider=credentials,
         )
 
-    return ObjectStore(connect(), reopen=connect)
+    return ObjectStore(connect)
 
 
 def memory_store() -> ObjectStore:

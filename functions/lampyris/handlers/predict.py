@@ -23,7 +23,10 @@ _store = open_store(_settings)
 _loading = wire_loading(_settings, _store, clock=perf_counter)
 _loading.preload.start()
 
-import onnxruntime  # noqa: F401 - here, so that no request waits for it
+from lampyris.lean_imports import NUMPY, without
+
+with without(*NUMPY):
+    import onnxruntime  # noqa: F401 - here, so that no request waits for it
 
 from lampyris.adapters.telemetry import Telemetry
 from lampyris.http.event import Event, LambdaContext, Response
