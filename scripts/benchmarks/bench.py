@@ -43,6 +43,9 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
             "BENCH_MODEL": subject.name,
             "BENCH_ARTIFACT": str(subject.artifact),
             "BENCH_REQUEST": str(subject.request),
+            "BENCH_TENSOR": str(subject.tensor),
+            "BENCH_INPUT": subject.input.name,
+            "BENCH_SHAPE": json.dumps([1, *subject.input.shape[1:]]),
             "BENCH_BLOBS": json.dumps(subject.digests),
         }
         # PYTHONDONTWRITEBYTECODE and the like would be measured, too; Lambda sets none of them.

@@ -31,7 +31,7 @@ def _of_subject(bench: Bench, subject: Subject, *, runs: int, aim: float) -> lis
         bench.console.status(f"Cold starts of {subject.name}") as status,
     ):
         floor = script("child_floor.py")
-        lampyris = script("child_lampyris.py")
+        lampyris = script("child_lampyris.py", "binary")
         rounds = ((known, floor, True), (unknown, [*floor, folder], False))
         for run in range(runs + 1):
             status.update(f"Cold starts of {subject.name}: {run} of {runs}")

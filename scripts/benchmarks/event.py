@@ -35,6 +35,18 @@ def infer_event() -> Event:
     return json_event(f"/v2/models/{os.environ['BENCH_MODEL']}/infer", request_body())
 
 
+def pixels_event() -> Event:
+    """Make the event of the same request with the pixels of one picture as a binary tensor."""
+    with open(os.environ["BENCH_TENSOR"], "rb") as file:  # noqa: PTH123 - as above
+        tensor = file.read()
+    shape = os.environ["BENCH_SHAPE"]
+    head = (
+        f'{{"inputs": [{{"name": "{os.environ["BENCH_INPUT"]}", "shape": {shape}, "datatype": "UINT8", '
+        f'"parameters": {{"binary_data_size": {len(tensor)}}}}}]}}'
+    )
+    return binary_event(f"/v2/models/{os.environ['BENCH_MODEL']}/infer", head.encode(), tensor)
+
+
 def json_event(path: str, body: str) -> Event:
     return _event(path, body, {"content-type": "application/json"}, is_base64=False)
 

@@ -1,6 +1,5 @@
 """The models that are measured, published by the publish function's own code."""
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -15,8 +14,8 @@ import resnet50
 from lampyris.adapters.object_store import ObjectStore
 from lampyris.domain.layout import FILES, Upload, blob_key
 from lampyris.domain.manifest import Manifest
-from lampyris.domain.signature import DYNAMIC
-from lampyris.domain.tensors import NUMPY_OF
+from lampyris.domain.signature import DYNAMIC, TensorSpec
+from lampyris.domain.tensors import NUMPY_OF, Array, tensor_of
 from lampyris.publishing.admission import admit
 from lampyris.publishing.confinement import Limits, run_trial
 from perceptron import perceptron
@@ -29,15 +28,24 @@ _SMALL_WIDTHS = (3072, 128, 10)
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
-    """A published model; `artifact` holds its optimised files, `request` the body of one infer call."""
+    """A published model; `artifact` holds its optimised files.
+
+    `request` holds the body of one infer call in JSON, `tensor` the bytes of the same input.
+    """
 
     manifest: Manifest
     artifact: Path
     request: Path
+    tensor: Path
 
     @property
     def name(self) -> str:
         return self.manifest.model
+
+    @property
+    def input(self) -> TensorSpec:
+        (spec,) = self.manifest.signature.inputs
+        return spec
 
     @property
     def size_bytes(self) -> int:
@@ -125,24 +133,22 @@ class Subjects:
             manifest=manifest,
             artifact=self._folder / f"{upload.model}-artifact",
             request=self._folder / f"{upload.model}-request.json",
+            tensor=self._folder / f"{upload.model}-tensor.bin",
         )
         subject.artifact.mkdir()
         for name, digest in zip(("graph.onnx", "weights.bin"), subject.digests, strict=False):
             (subject.artifact / name).write_bytes(self._store.get(blob_key(digest)).data)
-        subject.request.write_text(json.dumps({"inputs": [_one_row(manifest)]}), encoding="utf-8")
+        row = _one_row(manifest)
+        subject.tensor.write_bytes(row.tobytes())
+        subject.request.write_bytes(msgspec.json.encode({"inputs": [tensor_of(subject.input, row)]}))
         return subject
 
 
-def _one_row(manifest: Manifest) -> dict[str, object]:
-    """Make an input of the Open Inference Protocol: pixels of noise, or normal numbers."""
+def _one_row(manifest: Manifest) -> Array:
+    """Make an input: pixels of noise, or normal numbers."""
     (spec,) = manifest.signature.inputs
     shape = [1 if size == DYNAMIC else size for size in spec.shape]
     random = np.random.default_rng(0)
     pixels = spec.datatype == "UINT8"
     values = random.integers(0, 256, size=shape) if pixels else random.normal(size=shape)
-    return {
-        "name": spec.name,
-        "shape": shape,
-        "datatype": spec.datatype,
-        "data": values.astype(NUMPY_OF[spec.datatype]).ravel().tolist(),
-    }
+    return values.astype(NUMPY_OF[spec.datatype])

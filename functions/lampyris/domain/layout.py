@@ -9,15 +9,41 @@ from lampyris.errors import InvalidName
 
 INBOX = "inbox/"
 MODELS = "models/"
+TUNING = "tuning/"
 BUNDLE_FILE = "bundle.json"
 FILES = "files/"
 # 128 random bits: who knows the name may read what it names.
 RANDOM_ID_PATTERN = "[0-9a-f]{32}"
 _RANDOM_ID = re.compile(RANDOM_ID_PATTERN)
+_SHA256 = "[0-9a-f]{64}"
+_WISH = re.compile(rf"{TUNING}({_SHA256}(?:-{_SHA256})?)/[0-9a-f]{{32}}\.json")
 
 
 def blob_key(digest: str) -> str:
     return f"blobs/sha256/{digest}"
+
+
+def tuned_key(artifact: str, cpu: str) -> str:
+    """Return where it stands what came of tuning an artifact to a CPU."""
+    return f"tuned/{artifact}/{cpu}.json"
+
+
+def wish_key(artifact: str, cpu: str) -> str:
+    """Return where the wish stands that an artifact be tuned to a CPU."""
+    return f"{TUNING}{artifact}/{cpu}.json"
+
+
+def artifact_of_wish(key: str) -> str:
+    """Return the digest of the artifact that a wish is about.
+
+    Raises: InvalidName.
+    """
+    wish = _WISH.fullmatch(key)
+    if wish is None:
+        raise InvalidName(
+            kind="a wish", name=key, rule="it is tuning/{artifact}/{cpu}.json, in hexadecimal digits"
+        )
+    return wish[1]
 
 
 def versions_prefix(model: str) -> str:

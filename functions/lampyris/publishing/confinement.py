@@ -1,10 +1,11 @@
-"""Try a model in a process of its own, under limits that the kernel keeps.
+"""Run models of others in a process apart, under limits that the kernel keeps.
 
 onnxruntime is native code fed with what strangers upload. A crash, an endless loop or a model that takes all
 the memory must end in a refusal that says so, and not in the end of the function.
 """
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from lampyris.domain.signature import Signature
 from lampyris.errors import LampyrisError, UnsupportedModel, UploadRefused
 
 VERDICT_FILE = "verdict.json"
+TUNED_FOLDER = "tuned"
 OUT_OF_MEMORY = 3
 _LOG_FILE = "trial.log"
 _LOG_SHOWN = 2000
@@ -88,20 +90,7 @@ def run_trial(folder: Path, *, limits: Limits) -> Accepted:
 
     Raises: UploadRefused; TrialFailed if the fault is not the model's.
     """
-    with (folder / _LOG_FILE).open("wb") as log:
-        # -P: no module may come from the working folder. The environment is handed on for Python's own sake;
-        # numpy's threads would do nothing here but take memory.
-        status = subprocess.run(  # noqa: S603 - our own interpreter, our own module, numbers and a folder of ours
-            [
-                *(sys.executable, "-P", "-m", "lampyris.publishing.trial", str(folder)),
-                *(str(limits.upload_bytes), str(limits.memory_bytes), str(limits.time_s)),
-            ],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            check=False,
-        ).returncode
+    status = _run_apart("lampyris.publishing.trial", folder, limits)
     memory_mb = limits.memory_bytes // 2**20
     if status == -signal.SIGALRM:
         raise UnsupportedModel(reason=f"The model did not load and answer within {limits.time_s} s.")
@@ -114,9 +103,59 @@ def run_trial(folder: Path, *, limits: Limits) -> Accepted:
         raise UnsupportedModel(
             reason=f"onnxruntime crashed ({name}) on the model; it had {memory_mb:,} MB of memory."
         )
-    if status != 0:
-        raise TrialFailed(status=status, log=(folder / _LOG_FILE).read_text(errors="replace")[-_LOG_SHOWN:])
     verdict = msgspec.json.decode((folder / VERDICT_FILE).read_bytes(), type=Accepted | Refused)
     if isinstance(verdict, Refused):
         raise verdict.error()
     return verdict
+
+
+def run_tuning(folder: Path, *, limits: Limits) -> float | None:
+    """Tune the artifact in `folder` to this CPU; return how many times as fast its form in TUNED_FOLDER is.
+
+    None if there is no such form, or if making it and comparing it took too much.
+    Raises: TrialFailed if the fault is not the model's.
+    """
+    status = _run_apart("lampyris.publishing.tuning", folder, limits)
+    if status != 0:
+        return None
+    return msgspec.json.decode((folder / VERDICT_FILE).read_bytes(), type=float | None)
+
+
+def _run_apart(module: str, folder: Path, limits: Limits) -> int:
+    """Run a module on a folder; return 0, OUT_OF_MEMORY, or the signal that ended it as a negative number.
+
+    Raises: TrialFailed if it ended in any other way.
+    """
+    log_file = folder / _LOG_FILE
+    with log_file.open("wb") as log:
+        # -P: no module may come from the working folder. The environment is handed on for Python's own sake;
+        # numpy's threads would do nothing here but take memory.
+        status = subprocess.run(  # noqa: S603 - our own interpreter, our own module, numbers and a folder of ours
+            [
+                *(sys.executable, "-P", "-m", module, str(folder)),
+                *(str(limits.upload_bytes), str(limits.memory_bytes), str(limits.time_s)),
+            ],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            check=False,
+        ).returncode
+    if status > 0 and status != OUT_OF_MEMORY:
+        raise TrialFailed(status=status, log=log_file.read_text(errors="replace")[-_LOG_SHOWN:])
+    return status
+
+
+def keep_to(limits: Limits) -> None:
+    """Hold this process to its limits of memory and time."""
+    signal.alarm(limits.time_s)  # with no handler it ends the process, whatever native code is doing
+    # Data, not address space: a mapped file takes none of the memory that can run out.
+    resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_bytes, limits.memory_bytes))
+
+
+def limits_of_arguments(arguments: list[str]) -> tuple[Path, Limits]:
+    """Read what `_run_apart` starts a module with."""
+    folder, upload_bytes, memory_bytes, time_s = arguments
+    return Path(folder), Limits(
+        upload_bytes=int(upload_bytes), memory_bytes=int(memory_bytes), time_s=int(time_s)
+    )

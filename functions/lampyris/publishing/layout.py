@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lampyris.domain.tensors import Array
 from lampyris.errors import UnsupportedModel
-from lampyris.publishing.comparison import speedup
+from lampyris.publishing.comparison import WORTH_IT, speedup
 from lampyris.publishing.optimise import operators, put_channels_last, tune
 from lampyris.publishing.runtime import refusing
 from lampyris.serving.fetch import GRAPH_FILE, WEIGHTS_FILE
@@ -19,8 +19,6 @@ from lampyris.serving.runtime import open_session
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-# Less may be chance: equal models should get equal artifacts.
-WORTH_IT = 1.05
 _INT8_CONVOLUTION = ("", "QLinearConv")
 _FP32_CONVOLUTIONS = {("", "Conv"), ("com.microsoft", "FusedConv")}
 

@@ -1,13 +1,9 @@
 """The process in which a model is tried; `confinement` starts it.
 
-    python -m lampyris.publishing.trial FOLDER UPLOAD_BYTES MEMORY_BYTES TIME_S
-
 It reads the model, and a bundle's document and probe, from the folder, and leaves the artifact and a verdict.
 """
 
 import os
-import resource
-import signal
 import sys
 from pathlib import Path
 from time import perf_counter
@@ -18,7 +14,15 @@ import onnxruntime
 from lampyris.domain.bundle import MODEL_FILE, PROBE_FILE
 from lampyris.domain.layout import BUNDLE_FILE
 from lampyris.errors import UploadRefused
-from lampyris.publishing.confinement import OUT_OF_MEMORY, VERDICT_FILE, Accepted, Refused
+from lampyris.publishing.confinement import (
+    OUT_OF_MEMORY,
+    VERDICT_FILE,
+    Accepted,
+    Limits,
+    Refused,
+    keep_to,
+    limits_of_arguments,
+)
 from lampyris.publishing.inbox import read_bundle
 from lampyris.publishing.inspection import inspect
 from lampyris.publishing.layout import choose_layout, is_tunable
@@ -64,14 +68,12 @@ def try_model(folder: Path, *, limit_bytes: int) -> Accepted:
     return Accepted(signature=signature, onnxruntime=onnxruntime.__version__, tunable=tunable)
 
 
-def main(folder: Path, *, limit_bytes: int, memory_bytes: int, time_s: int) -> None:
+def main(folder: Path, limits: Limits) -> None:
     """Write the verdict, or end as `confinement` understands: by the alarm, or with OUT_OF_MEMORY."""
-    signal.alarm(time_s)  # with no handler it ends the process, whatever native code is doing
-    # Data, not address space: a mapped file takes none of the memory that can run out.
-    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    keep_to(limits)
     verdict: Accepted | Refused
     try:
-        verdict = try_model(folder, limit_bytes=limit_bytes)
+        verdict = try_model(folder, limit_bytes=limits.upload_bytes)
     except UploadRefused as refusal:
         verdict = Refused.of(refusal)
     except MemoryError:
@@ -80,9 +82,4 @@ def main(folder: Path, *, limit_bytes: int, memory_bytes: int, time_s: int) -> N
 
 
 if __name__ == "__main__":
-    main(
-        Path(sys.argv[1]),
-        limit_bytes=int(sys.argv[2]),
-        memory_bytes=int(sys.argv[3]),
-        time_s=int(sys.argv[4]),
-    )
+    main(*limits_of_arguments(sys.argv[1:]))

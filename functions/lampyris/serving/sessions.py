@@ -7,6 +7,7 @@ request finds the model there, or nearer.
 import os
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from math import inf
 from threading import TIMEOUT_MAX, Event, Lock, Semaphore, Thread
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ import msgspec
 from lampyris.domain.manifest import Artifact
 from lampyris.domain.store import Store
 from lampyris.errors import ModelLoading, OutOfMemory, StorageFull
+from lampyris.serving.cpu import Cpu, this_cpu
 from lampyris.serving.fetch import GRAPH_FILE, discard, fetch, size_bytes
 from lampyris.serving.memory import free_bytes, return_freed
 from lampyris.serving.runtime import is_out_of_memory, open_session
@@ -24,6 +26,8 @@ if TYPE_CHECKING:  # imported when the first session is made, so that a download
     from pathlib import Path  # 7 ms of a cold start, before the download begins
 
     from onnxruntime import InferenceSession
+
+    from lampyris.serving.tuned import TunedForm
 
 _VCPU_MB = 1769
 # What models leave free for requests: bodies, and the activations of a run.
@@ -50,17 +54,24 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Load:
-    """A load under way: who waits, and what comes of it. The first who sees it done has had it loaded."""
+    """A load under way: who waits, and what comes of it. The first who sees it done has had it loaded.
+
+    `tuned` is None if there is no form of the artifact for one CPU alone.
+    """
 
     def __init__(self) -> None:
         self.done = Event()
         self.loaded: Loaded | None = None
         self.error: BaseException | None = None
         self.is_claimed = False
+        self.tuned: TunedForm | None = None
 
 
 class Sessions:
-    """A bounded cache of sessions; safe to use from the threads that preload and the one that serves."""
+    """A bounded cache of sessions; safe to use from the threads that preload and the one that serves.
+
+    An artifact's session may be made of its form for this CPU; it is kept by the artifact's own digest.
+    """
 
     def __init__(
         self,
@@ -70,12 +81,14 @@ class Sessions:
         memory_mb: int,
         clock: Callable[[], float],
         free_bytes: Callable[[int], int] = free_bytes,
+        cpu: Callable[[], Cpu | None] = this_cpu,
     ) -> None:
         self._store = store
         self._folder = folder
         self._memory_mb = memory_mb
         self._clock = clock
         self._free_bytes = free_bytes
+        self._cpu = cpu
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._loads: dict[str, _Load] = {}
         self._promised: dict[str, int] = {}  # memory that the loads under way will take, in bytes
@@ -128,7 +141,7 @@ class Sessions:
         digest = artifact.digest
         try:
             with self._slots:
-                loaded = self._load(artifact)
+                loaded = self._load(load, artifact)
             with self._guard:
                 self._loaded[digest] = load.loaded = loaded
         except BaseException as error:  # noqa: BLE001 - raised again in the threads that wait
@@ -137,8 +150,10 @@ class Sessions:
             with self._guard:
                 del self._loads[digest]
             load.done.set()
+        if load.loaded is not None and load.tuned is not None:
+            load.tuned.ask()  # nobody waits for this
 
-    def _load(self, artifact: Artifact) -> Loaded:
+    def _load(self, load: _Load, artifact: Artifact) -> Loaded:
         needed_bytes = size_bytes(artifact) * _LOADING_FACTOR
         with self._guard:
             self._sweep()
@@ -146,11 +161,11 @@ class Sessions:
         try:
             self._make_room()
             try:
-                return self._fetch_and_open(artifact)
+                return self._fetch_and_open(load, artifact)
             except (OutOfMemory, StorageFull):
                 if not self.drop():
                     raise
-            return self._fetch_and_open(artifact)
+            return self._fetch_and_open(load, artifact)
         finally:
             with self._guard:
                 del self._promised[artifact.digest]
@@ -178,10 +193,22 @@ class Sessions:
             for left in folder.iterdir() if folder.exists() else ():
                 discard(left)
 
-    def _fetch_and_open(self, artifact: Artifact) -> Loaded:
+    def _fetch_and_open(self, load: _Load, artifact: Artifact) -> Loaded:
+        started_s = self._clock()
+        cpu = self._cpu() if artifact.tunable else None
+        if cpu is not None:
+            from lampyris.serving.tuned import TunedForm  # noqa: PLC0415 - most models have no use for it
+
+            load.tuned = TunedForm(artifact, self._store, cpu)
+            form = load.tuned.find()
+            if form is not None:
+                with suppress(Exception):  # whatever is wrong with it, the artifact itself may be sound
+                    return self._open(form, started_s)
+        return self._open(artifact, started_s)
+
+    def _open(self, artifact: Artifact, started_s: float) -> Loaded:
         from pathlib import Path  # noqa: PLC0415 - see TYPE_CHECKING above
 
-        started_s = self._clock()
         folder = Path(self._folder, artifact.digest)
         fetch(artifact, self._store, folder)
         fetched_s = self._clock()
