@@ -155,7 +155,7 @@ def below(*prefixes: str) -> list[dict[str, str]]:
     return [{"Fn::Sub": f"${{Bucket.Arn}}/{prefix}/*"} for prefix in prefixes]
 
 
-def test_predict_reads_what_it_serves_and_writes_large_answers_only(resources: dict[str, Resource]) -> None:
+def test_predict_reads_what_it_serves_and_writes_wishes_and_large_answers_only(resources: dict[str, Resource]) -> None:
     predict = allowed(resources, "PredictRole")
 
     assert {action for action in predict if action.startswith("s3:")} == {
@@ -164,8 +164,8 @@ def test_predict_reads_what_it_serves_and_writes_large_answers_only(resources: d
         "s3:ListBucket",
         "s3:PutObject",
     }
-    assert predict["s3:GetObject"] == below("models", "blobs", "uploads", "answers")
-    assert predict["s3:PutObject"] == below("answers")
+    assert predict["s3:GetObject"] == below("models", "blobs", "tuned", "uploads", "answers")
+    assert predict["s3:PutObject"] == below("tuning", "answers")
 
 
 def test_control_may_sign_uploads_and_touch_nothing_else_of_the_bucket(
@@ -180,7 +180,7 @@ def test_control_may_sign_uploads_and_touch_nothing_else_of_the_bucket(
 def test_publish_may_not_write_to_the_inbox_nor_delete_anything(resources: dict[str, Resource]) -> None:
     publish = allowed(resources, "PublishRole")
 
-    assert publish["s3:PutObject"] == below("blobs", "models", "rejected")
+    assert publish["s3:PutObject"] == below("blobs", "models", "rejected", "tuned", "tuning")
     assert [action for action in publish if "Delete" in action] == ["sqs:DeleteMessage"]
     assert publish["sqs:ReceiveMessage"] == [{"Fn::GetAtt": ["InboxQueue", "Arn"]}]
 
@@ -218,23 +218,23 @@ def test_lifecycle_clears_what_passes_through_and_never_the_registry(resources: 
     rules = resources["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
 
     expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
-    assert expiring == {"inbox/": 30, "uploads/": 1, "answers/": 1}
+    assert expiring == {"inbox/": 30, "uploads/": 1, "answers/": 1, "tuning/": 1}
     assert any("NoncurrentVersionExpiration" in rule for rule in rules)
     assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
 
 
-def test_bodies_and_answers_are_gone_for_good_after_a_day(resources: dict[str, Resource]) -> None:
+def test_bodies_answers_and_wishes_are_gone_for_good_after_a_day(resources: dict[str, Resource]) -> None:
     rules = resources["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
 
     noncurrent = {
         rule["Prefix"]: rule["NoncurrentVersionExpiration"]["NoncurrentDays"]
         for rule in rules
-        if rule.get("Prefix") in {"uploads/", "answers/"}
+        if rule.get("Prefix") in {"uploads/", "answers/", "tuning/"}
     }
-    assert noncurrent == {"uploads/": 1, "answers/": 1}
+    assert noncurrent == {"uploads/": 1, "answers/": 1, "tuning/": 1}
 
 
-def test_inbox_tells_its_queue_of_whole_bundles_and_bare_models(resources: dict[str, Resource]) -> None:
+def test_queue_hears_of_whole_bundles_bare_models_and_wishes(resources: dict[str, Resource]) -> None:
     notifications = resources["Bucket"]["Properties"]["NotificationConfiguration"]["QueueConfigurations"]
 
     filters = [
@@ -244,6 +244,7 @@ def test_inbox_tells_its_queue_of_whole_bundles_and_bare_models(resources: dict[
     assert filters == [
         {"prefix": "inbox/", "suffix": "bundle.json"},
         {"prefix": "inbox/", "suffix": ".onnx"},
+        {"prefix": "tuning/"},
     ]
     for notification in notifications:
         assert notification["Event"] == "s3:ObjectCreated:*"

@@ -1,8 +1,10 @@
 """The publish function: uploads that S3 announced through the queue become versions, or are refused.
 
-A message whose upload could not be decided about fails, and comes again until the dead-letter queue has it.
-An upload whose place in the inbox names no model is logged and dropped: there is no name to leave a reason
-under, and the command line checks names before it sends.
+Wishes come the same way: for a form of an artifact that is faster on the kind of CPU that wishes.
+
+A message that could not be decided about fails, and comes again until the dead-letter queue has it. An upload
+whose place in the inbox names no model is logged and dropped, as is a wish that is none: there is no name to
+leave a reason under, and the command line checks names before it sends.
 """
 
 import os
@@ -18,13 +20,16 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from lampyris.bootstrap import open_store, read_settings
-from lampyris.domain.layout import Upload
-from lampyris.domain.manifest import Manifest
+from lampyris.domain.layout import TUNING, Upload
+from lampyris.domain.manifest import Artifact, Manifest
 from lampyris.domain.store import Store
-from lampyris.errors import InvalidName
+from lampyris.domain.tuned import read_wish, wish_tuned
+from lampyris.errors import InvalidName, ObjectNotFound, StoreUnavailable
 from lampyris.http.event import LambdaContext
 from lampyris.publishing.admission import Trial, admit
-from lampyris.publishing.confinement import Limits, run_trial
+from lampyris.publishing.confinement import Limits, run_trial, run_tuning
+from lampyris.publishing.wishes import Tuning, grant
+from lampyris.serving.cpu import Cpu, this_cpu
 
 
 class _Object(msgspec.Struct):
@@ -53,38 +58,20 @@ class App:
     store: Store
     limit_bytes: int
     trial: Trial
+    tuning: Tuning
+    cpu: Cpu | None
     clock: Callable[[], datetime]
     logger: Logger
     metrics: EphemeralMetrics
 
 
-def uploads_of(body: str, logger: Logger) -> Iterator[Upload]:
-    """Yield the uploads that a message says are complete.
-
-    Raises: msgspec.DecodeError if S3 did not write the message.
-    """
-    for record in msgspec.json.decode(body, type=_Notification).records:
-        if not record.event_name.startswith("ObjectCreated:"):
-            continue
-        key = unquote_plus(record.s3.object.key)
-        try:
-            upload = Upload.from_key(key)
-        except InvalidName as error:
-            logger.warning(
-                "An upload was dropped: its name is not one.", extra={"key": key, "reason": str(error)}
-            )
-            continue
-        if upload is not None:
-            yield upload
-
-
 def handle(event: dict[str, Any], app: App) -> dict[str, Any]:
-    """Admit what a batch of messages brings, and name the messages that must come again."""
+    """Do what a batch of messages asks for, and name the messages that must come again."""
     failures = []
     for message in event["Records"]:
         try:
-            for upload in uploads_of(message["body"], app.logger):
-                _admit(upload, app)
+            for key in _created(message["body"]):
+                _answer(key, app)
         except Exception:
             app.logger.exception(
                 "A message failed and will come again.", extra={"message_id": message["messageId"]}
@@ -93,18 +80,68 @@ def handle(event: dict[str, Any], app: App) -> dict[str, Any]:
     return {"batchItemFailures": failures}
 
 
+def _created(body: str) -> Iterator[str]:
+    """Yield the keys that a message says were written.
+
+    Raises: msgspec.DecodeError if S3 did not write the message.
+    """
+    for record in msgspec.json.decode(body, type=_Notification).records:
+        if record.event_name.startswith("ObjectCreated:"):
+            yield unquote_plus(record.s3.object.key)
+
+
+def _answer(key: str, app: App) -> None:
+    try:
+        wish = read_wish(app.store, key) if key.startswith(TUNING) else None
+        upload = Upload.from_key(key)
+    except (InvalidName, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        app.logger.warning("Dropped: neither an upload nor a wish.", extra={"key": key, "reason": str(error)})
+        return
+    if wish is not None:
+        _grant(wish, app)
+    if upload is not None:
+        _admit(upload, app)
+
+
 def _admit(upload: Upload, app: App) -> None:
-    """Admit one upload, and print its line: log and metrics in one (CloudWatch's embedded metric format)."""
     started = app.clock()
     outcome = admit(upload, app.store, limit_bytes=app.limit_bytes, trial=app.trial, clock=app.clock)
     fields: dict[str, Any] = {"model": upload.model, "upload": upload.upload}
     if isinstance(outcome, Manifest):
-        app.metrics.add_metric(name="Published", unit=MetricUnit.Count, value=1)
-        fields |= {"version": outcome.version}
+        _print("Published", {**fields, "version": outcome.version}, started, app)
+        _wish(outcome.artifact, app)
     else:
-        app.metrics.add_metric(name="Refused", unit=MetricUnit.Count, value=1)
-        fields |= {"code": outcome.code}
+        _print("Refused", {**fields, "code": outcome.code}, started, app)
+
+
+def _wish(artifact: Artifact, app: App) -> None:
+    """Have what was just published tuned: by a message of its own, so that nobody waits for it."""
+    if not artifact.tunable or app.cpu is None:
+        return
+    try:
+        wish_tuned(app.store, artifact, app.cpu.key)
+    except StoreUnavailable as error:  # whoever loads it wishes again
+        app.logger.warning("A wish could not be written.", extra={"reason": str(error)})
+
+
+def _grant(artifact: Artifact, app: App) -> None:
+    if app.cpu is None:
+        return
+    started = app.clock()
+    try:
+        tuned = grant(artifact, app.store, cpu=app.cpu, tuning=app.tuning, clock=app.clock)
+    except ObjectNotFound as error:
+        app.logger.warning("A wish was dropped: its artifact is gone.", extra={"reason": str(error)})
+        return
+    if tuned is not None:
+        fields = {"artifact": artifact.digest, "cpu": tuned.cpu, "speedup": tuned.speedup}
+        _print("Tuned" if tuned.artifact is not None else "NotTuned", fields, started, app)
+
+
+def _print(outcome: str, fields: dict[str, Any], started: datetime, app: App) -> None:
+    """Print one line: log and metrics in one (CloudWatch's embedded metric format)."""
     duration_ms = round((app.clock() - started).total_seconds() * 1000, 3)
+    app.metrics.add_metric(name=outcome, unit=MetricUnit.Count, value=1)
     app.metrics.add_metric(name="Duration", unit=MetricUnit.Milliseconds, value=duration_ms)
     for key, value in fields.items():
         app.metrics.add_metadata(key=key, value=value)
@@ -120,6 +157,8 @@ def app_from_env() -> App:
         store=open_store(settings),
         limit_bytes=limits.upload_bytes,
         trial=partial(run_trial, limits=limits),
+        tuning=partial(run_tuning, limits=limits),
+        cpu=this_cpu(),
         clock=lambda: datetime.now(UTC),
         logger=Logger(service="publish"),
         metrics=EphemeralMetrics(namespace="Lampyris", service="publish"),
