@@ -25,11 +25,11 @@ _FP32_CONVOLUTIONS = {("", "Conv"), ("com.microsoft", "FusedConv")}
 
 def choose_layout(folder: Path, session: "InferenceSession", inputs: dict[str, Array]) -> None:
     """Put channels last in the artifact in `folder` if that is faster; `session` is the artifact's."""
-    if _INT8_CONVOLUTION not in operators(folder / GRAPH_FILE):
-        return
     with tempfile.TemporaryDirectory(dir=folder) as name:
         other = Path(name)
         try:
+            if _INT8_CONVOLUTION not in operators(folder / GRAPH_FILE):
+                return
             put_channels_last(folder / GRAPH_FILE, other)
             with refusing("load the model with channels last"):
                 candidate = open_session(other / GRAPH_FILE, threads=1)
@@ -44,10 +44,10 @@ def choose_layout(folder: Path, session: "InferenceSession", inputs: dict[str, A
 
 def is_tunable(folder: Path) -> bool:
     """Tell whether a file for one CPU alone could be made of the artifact in `folder`."""
-    if not _FP32_CONVOLUTIONS & operators(folder / GRAPH_FILE):
-        return False
     with tempfile.TemporaryDirectory(dir=folder) as name:
         try:
+            if not _FP32_CONVOLUTIONS & operators(folder / GRAPH_FILE):
+                return False
             return tune(folder / GRAPH_FILE, Path(name))
         except (UnsupportedModel, MemoryError):
             return False

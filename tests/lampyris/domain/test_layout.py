@@ -11,17 +11,21 @@ from lampyris.domain.layout import (
     Upload,
     alias_key,
     aliases_prefix,
+    artifact_of_wish,
     blob_key,
     rejected_key,
     rejected_prefix,
+    tuned_key,
     version_key,
     version_of_key,
     versions_prefix,
+    wish_key,
 )
 from lampyris.errors import InvalidName
 
 ENDS = st.sampled_from(ascii_lowercase + digits)
 NAMES = ENDS | st.builds("{}{}{}".format, ENDS, st.text(ascii_lowercase + digits + "_-", max_size=61), ENDS)
+SHA256 = st.text("0123456789abcdef", min_size=64, max_size=64)
 ONNX_FILES = st.builds("{}.onnx".format, st.text(ascii_lowercase + digits + "_.+ -", max_size=20))
 
 
@@ -40,11 +44,27 @@ def test_version_is_read_back_from_its_key(model: str, version: int) -> None:
     assert key.startswith(versions_prefix(model))
 
 
+@given(
+    artifact=SHA256 | st.builds("{}-{}".format, SHA256, SHA256), cpu=SHA256.map(lambda digits: digits[:32])
+)
+def test_artifact_is_read_back_from_the_key_of_a_wish(artifact: str, cpu: str) -> None:
+    assert artifact_of_wish(wish_key(artifact, cpu)) == artifact
+
+
+@pytest.mark.parametrize(
+    "key", ["", "tuning/", f"tuning/{'A' * 64}/{'0' * 32}.json", f"tuned/{'a' * 64}/{'0' * 32}.json"]
+)
+def test_key_that_is_no_wish_is_refused(key: str) -> None:
+    with pytest.raises(InvalidName, match=r"tuning/\{artifact\}/\{cpu\}\.json"):
+        artifact_of_wish(key)
+
+
 def test_every_kind_of_document_has_its_place() -> None:
     assert blob_key("abc") == "blobs/sha256/abc"
     assert version_key("iris", 3) == "models/iris/versions/3.json"
     assert alias_key("iris", "live") == "models/iris/aliases/live.json"
     assert rejected_key("iris", "u1") == "rejected/iris/u1.json"
+    assert tuned_key("abc", "def") == "tuned/abc/def.json"
     assert alias_key("iris", "live").startswith(aliases_prefix("iris"))
     assert rejected_key("iris", "u1").startswith(rejected_prefix("iris"))
 
