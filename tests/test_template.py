@@ -155,7 +155,7 @@ def below(*prefixes: str) -> list[dict[str, str]]:
     return [{"Fn::Sub": f"${{Bucket.Arn}}/{prefix}/*"} for prefix in prefixes]
 
 
-def test_predict_reads_what_it_serves_and_writes_wishes_and_large_answers_only(resources: dict[str, Resource]) -> None:
+def test_predict_reads_what_it_serves_and_writes_wishes_and_answers(resources: dict[str, Resource]) -> None:
     predict = allowed(resources, "PredictRole")
 
     assert {action for action in predict if action.startswith("s3:")} == {
