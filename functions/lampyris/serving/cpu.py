@@ -1,10 +1,10 @@
 """Which kind of CPU this is, as far as onnxruntime's choice of kernels goes, and with which onnxruntime."""
 
-import hashlib
 import os
 import sys
 
 import msgspec
+from blake3 import blake3
 
 _PROCESSORS = "/proc/cpuinfo"
 # What says which instructions there are; the rest (frequency, microcode, number) varies between equal ones.
@@ -24,8 +24,7 @@ class Cpu(msgspec.Struct, frozen=True, kw_only=True):
 def this_cpu() -> Cpu | None:
     """Return the kind of CPU that this process runs on; None where the system does not tell (macOS)."""
     try:
-        # Path.open would do, and pathlib is 7 ms of a cold start.
-        with open(_PROCESSORS, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - as above
+        with open(_PROCESSORS, encoding="utf-8", errors="replace") as file:
             first = file.read().partition("\n\n")[0]
     except OSError:
         return None
@@ -45,7 +44,7 @@ def cpu_of(processor: str, *, machine: str, onnxruntime: str) -> Cpu | None:
     model = [f"{name} {told[name]}" for name in (*_X86, *_ARM) if name in told]
     facts = "\n".join([onnxruntime, machine, *model, *sorted(set(instructions.split()))])
     return Cpu(
-        key=hashlib.sha256(facts.encode()).hexdigest()[:32],
+        key=blake3(facts.encode()).hexdigest()[:32],
         name=f"{machine}, {told.get('model name') or ', '.join(model)}",
         onnxruntime=onnxruntime,
     )
@@ -55,7 +54,7 @@ def _onnxruntime_version() -> str | None:
     """Return onnxruntime's version without importing it: a load fetches while others wait for that."""
     for folder in sys.path:
         try:
-            with open(f"{folder}/onnxruntime/__init__.py", encoding="utf-8") as file:  # noqa: PTH123 - as above
+            with open(f"{folder}/onnxruntime/__init__.py", encoding="utf-8") as file:
                 lines = file.read().splitlines()
         except OSError:
             continue

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # imported when the first session is made, so that a download can start before it
-    from pathlib import Path  # 7 ms of a cold start, before the download begins
+    from os import PathLike
 
     from onnxruntime import InferenceSession
 
@@ -12,7 +12,7 @@ _OUT_OF_MEMORY = ("bad_alloc", "Failed to allocate memory", "can't start new thr
 _FATAL = 4
 
 
-def open_session(graph: "Path", *, threads: int) -> "InferenceSession":
+def open_session(graph: "str | PathLike[str]", *, threads: int) -> "InferenceSession":
     """Make a session of an optimised graph, with its weights file mapped beside it.
 
     The graph was optimised when it was published, so nothing is optimised here. Threads do not spin while

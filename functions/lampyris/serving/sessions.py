@@ -23,8 +23,6 @@ from lampyris.serving.memory import free_bytes, return_freed
 from lampyris.serving.runtime import is_out_of_memory, open_session
 
 if TYPE_CHECKING:  # imported when the first session is made, so that a download can start before it
-    from pathlib import Path  # 7 ms of a cold start, before the download begins
-
     from onnxruntime import InferenceSession
 
     from lampyris.serving.tuned import TunedForm
@@ -77,7 +75,7 @@ class Sessions:
         self,
         store: Store,
         *,
-        folder: "str | Path",
+        folder: str | os.PathLike[str],
         memory_mb: int,
         clock: Callable[[], float],
         free_bytes: Callable[[int], int] = free_bytes,
@@ -187,11 +185,8 @@ class Sessions:
         """Remove, before the first load, what a process before this one left behind when it was killed."""
         if not self._is_swept:
             self._is_swept = True
-            from pathlib import Path  # noqa: PLC0415 - see TYPE_CHECKING above
-
-            folder = Path(self._folder)
-            for left in folder.iterdir() if folder.exists() else ():
-                discard(left)
+            for name in os.listdir(self._folder) if os.path.exists(self._folder) else ():
+                discard(f"{self._folder}/{name}")
 
     def _fetch_and_open(self, load: _Load, artifact: Artifact) -> Loaded:
         started_s = self._clock()
@@ -207,13 +202,11 @@ class Sessions:
         return self._open(artifact, started_s)
 
     def _open(self, artifact: Artifact, started_s: float) -> Loaded:
-        from pathlib import Path  # noqa: PLC0415 - see TYPE_CHECKING above
-
-        folder = Path(self._folder, artifact.digest)
+        folder = f"{self._folder}/{artifact.digest}"
         fetch(artifact, self._store, folder)
         fetched_s = self._clock()
         try:
-            session = open_session(folder / GRAPH_FILE, threads=_threads(self._memory_mb))
+            session = open_session(f"{folder}/{GRAPH_FILE}", threads=_threads(self._memory_mb))
         except Exception as error:
             if is_out_of_memory(error):
                 raise OutOfMemory from error

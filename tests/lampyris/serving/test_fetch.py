@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from blake3 import blake3
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -26,8 +27,10 @@ PART_BYTES = 64
 def in_parts(store: Store, data: bytes) -> Blob:
     """Store a blob of many small parts, as a large one would have them."""
     parts = [data[start : start + PART_BYTES] for start in range(0, len(data), PART_BYTES)]
-    digests = tuple(hashlib.sha256(part).hexdigest() for part in parts)
-    return msgspec.structs.replace(put_blob(store, data), part_size_bytes=PART_BYTES, part_digests=digests)
+    digests = tuple(blake3(part).hexdigest() for part in parts)
+    return msgspec.structs.replace(
+        put_blob(store, data), part_size_bytes=PART_BYTES, part_digests=digests, part_hash="blake3"
+    )
 
 
 @pytest.fixture
@@ -145,6 +148,22 @@ def test_a_missing_blob_is_named(store: Store, tmp_path: Path) -> None:
 
     with pytest.raises(ObjectNotFound, match="f" * 64):
         fetch(Artifact(graph=blob, weights=None, onnxruntime="1"), store, tmp_path / "a")
+
+
+def test_parts_of_before_there_was_blake3_are_verified_too(
+    artifact: Artifact, store: Store, tmp_path: Path
+) -> None:
+    graph = msgspec.structs.replace(artifact.graph, part_hash="sha256")
+    digests = [
+        hashlib.sha256(GRAPH[at : at + PART_BYTES]).hexdigest() for at in range(0, len(GRAPH), PART_BYTES)
+    ]
+    sound = msgspec.structs.replace(graph, part_digests=tuple(digests))
+
+    fetch(msgspec.structs.replace(artifact, graph=sound), store, tmp_path / "a")
+
+    assert (tmp_path / "a" / GRAPH_FILE).read_bytes() == GRAPH
+    with pytest.raises(ArtifactDamaged):
+        fetch(msgspec.structs.replace(artifact, graph=graph), store, tmp_path / "b")
 
 
 def test_discarding_twice_is_fine(artifact: Artifact, store: Store, tmp_path: Path) -> None:
