@@ -13,11 +13,13 @@ from rich.console import Console
 import resnet50
 from lampyris.adapters.object_store import ObjectStore
 from lampyris.domain.layout import FILES, Upload, blob_key
-from lampyris.domain.manifest import Manifest
+from lampyris.domain.manifest import Artifact, Manifest
 from lampyris.domain.signature import DYNAMIC, TensorSpec
 from lampyris.domain.tensors import NUMPY_OF, Array, tensor_of
 from lampyris.publishing.admission import admit
-from lampyris.publishing.confinement import Limits, run_trial
+from lampyris.publishing.confinement import Limits, run_trial, run_tuning
+from lampyris.publishing.wishes import grant
+from lampyris.serving.cpu import this_cpu
 from perceptron import perceptron
 from processes import Failed
 
@@ -28,12 +30,13 @@ _SMALL_WIDTHS = (3072, 128, 10)
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
-    """A published model; `artifact` holds its optimised files.
+    """A published model; `artifact` holds the files of `form`, which is what is loaded on this CPU.
 
     `request` holds the body of one infer call in JSON, `tensor` the bytes of the same input.
     """
 
     manifest: Manifest
+    form: Artifact
     artifact: Path
     request: Path
     tensor: Path
@@ -59,7 +62,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def digests(self) -> list[str]:
         """Name the blobs: the graph's, and that of the weights where they stand apart."""
-        artifact = self.manifest.artifact
+        artifact = self.form
         return [artifact.graph.digest, *([artifact.weights.digest] if artifact.weights else [])]
 
 
@@ -118,6 +121,16 @@ class Subjects:
         self._store.put(upload.key, (result.bundle_dir / upload.file).read_bytes())
         return upload
 
+    def _form(self, manifest: Manifest, limits: Limits) -> Artifact:
+        """Make the form for this CPU, where there can be one, as the publish function would by now."""
+        cpu = this_cpu()
+        if not manifest.artifact.tunable or cpu is None:
+            return manifest.artifact
+        tuned = grant(
+            manifest.artifact, self._store, cpu=cpu, tuning=partial(run_tuning, limits=limits), clock=_now
+        )
+        return manifest.artifact if tuned is None or tuned.artifact is None else tuned.artifact
+
     def _publish(self, upload: Upload) -> Subject:
         limits = Limits.of_function(_PUBLISH_MEMORY_MB)
         manifest = admit(
@@ -125,12 +138,13 @@ class Subjects:
             self._store,
             limit_bytes=limits.upload_bytes,
             trial=partial(run_trial, limits=limits),
-            clock=lambda: datetime.now(UTC),
+            clock=_now,
         )
         if not isinstance(manifest, Manifest):
             raise Failed(f"{upload.model} was refused: {manifest.detail}")
         subject = Subject(
             manifest=manifest,
+            form=self._form(manifest, limits),
             artifact=self._folder / f"{upload.model}-artifact",
             request=self._folder / f"{upload.model}-request.json",
             tensor=self._folder / f"{upload.model}-tensor.bin",
@@ -142,6 +156,10 @@ class Subjects:
         subject.tensor.write_bytes(row.tobytes())
         subject.request.write_bytes(msgspec.json.encode({"inputs": [tensor_of(subject.input, row)]}))
         return subject
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _one_row(manifest: Manifest) -> Array:

@@ -1,7 +1,9 @@
 """Load the models that an environment was told to expect, beside the imports of INIT."""
 
+import os
+import sys
 from collections.abc import Callable
-from threading import Lock, Thread
+from threading import Lock, Thread, get_native_id
 
 from lampyris.serving.resolver import Resolver
 from lampyris.serving.sessions import Sessions
@@ -10,6 +12,8 @@ from lampyris.serving.sessions import Sessions
 INIT_WAIT_S = 8.0
 # Enough that names are resolved while models load; each takes a stack.
 _THREADS = 4
+# The imports come first, as all else waits for them: downloads have the cores that they leave.
+_NICENESS = 10
 
 
 class Preload:
@@ -47,6 +51,8 @@ class Preload:
             thread.join(timeout=max(0.0, until_s - self._clock()))
 
     def _work(self) -> None:
+        if sys.platform == "linux":  # where a thread has a priority of its own, which its threads inherit
+            os.setpriority(os.PRIO_PROCESS, get_native_id(), _NICENESS)
         while True:
             with self._lock:
                 model = next(self._waiting, None)

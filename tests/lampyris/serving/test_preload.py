@@ -1,7 +1,9 @@
+import os
+import sys
 from pathlib import Path
-from threading import Event
+from threading import Event, get_native_id
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -56,6 +58,26 @@ def test_a_failure_is_kept_for_the_log_and_met_again_by_the_request(
 
     assert [type(failure) for failure in failures] == [StoreUnavailable]
     assert sessions.get(artifact)[1] is True
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
+def test_loading_gives_way_to_the_imports_beside_it(
+    publish_linear: Any, store: Any, resolver: Resolver, tmp_path: Path
+) -> None:
+    class Store:
+        niceness: ClassVar[set[int]] = set()
+
+        def get_range(self, *arguments: Any) -> Any:
+            self.niceness.add(os.getpriority(os.PRIO_PROCESS, get_native_id()))
+            return store.get_range(*arguments)
+
+    publish_linear()
+    watched: Any = Store()
+    sessions = Sessions(watched, folder=tmp_path, memory_mb=512, clock=perf_counter)
+
+    preload(resolver, sessions, "glow")
+
+    assert min(Store.niceness) > os.getpriority(os.PRIO_PROCESS, 0)
 
 
 def test_one_unknown_model_keeps_no_other_from_loading(
