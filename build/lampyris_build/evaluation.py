@@ -36,7 +36,7 @@ def open_session(
     threads: int = 0,
     level: onnxruntime.GraphOptimizationLevel = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
 ) -> onnxruntime.InferenceSession:
-    """Load a model, optimised as `publish` optimises it; 0 threads are as many as there are cores."""
+    """Load a model, optimised for any CPU; 0 threads are as many as there are cores."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = level
     options.intra_op_num_threads = threads
