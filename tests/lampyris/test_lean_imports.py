@@ -19,6 +19,23 @@ def test_numpy_computes_without_its_docstrings() -> None:
     assert run(LEAN + code) == "[2.0, 3.0] [1, 2]"
 
 
+def test_msgspec_reads_and_writes_without_typing_extensions() -> None:
+    code = """
+from lampyris.lean_imports import MSGSPEC, hiding
+with hiding(MSGSPEC):
+    import msgspec
+import sys
+print("typing_extensions" in sys.modules)
+class Point(msgspec.Struct):
+    x: int
+    y: float | None = None
+print(msgspec.json.decode(b'{"x": 1}', type=Point))
+import typing_extensions
+"""
+
+    assert run(code).splitlines() == ["False", "Point(x=1, y=None)"]
+
+
 def test_what_was_left_out_can_be_imported_afterwards() -> None:
     code = "from numpy.typing import NDArray\nprint(NDArray[numpy.float32])"
 

@@ -16,14 +16,15 @@ import os
 gc.disable()  # INIT makes little garbage, and looking for it takes a tenth of the imports' time
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy carries arrays; its threads take time to start
 
-from lampyris.bootstrap import open_store, open_tracer, read_settings, wire_loading, wire_serving
+from lampyris.lean_imports import MSGSPEC, NUMPY, hiding, without
+
+with hiding(MSGSPEC):
+    from lampyris.bootstrap import open_store, open_tracer, read_settings, wire_loading, wire_serving
 
 _settings = read_settings(os.environ)
 _store = open_store(_settings)
 _loading = wire_loading(_settings, _store, clock=perf_counter)
 _loading.preload.start()
-
-from lampyris.lean_imports import NUMPY, without
 
 with without(*NUMPY):
     import onnxruntime  # noqa: F401 - here, so that no request waits for it
@@ -39,6 +40,9 @@ if _settings.is_snapshot:
     from lampyris.serving.snapshot import register_hooks
 
     register_hooks(_store, _loading.resolver, _loading.preload)
+if _settings.preload:  # while sessions are made, which needs no interpreter lock
+    import lampyris.http.open_inference.routes
+    import lampyris.http.predictions.routes  # noqa: F401 - each request imports what it speaks
 _loading.preload.wait()
 for _failure in _loading.preload.failures:
     _telemetry.error(_failure, request_id="INIT")
