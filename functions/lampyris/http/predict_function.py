@@ -49,8 +49,6 @@ class PredictFunction:
             response = response_of(found.reply, request, self._serving.store)
         except Exception as raised:  # noqa: BLE001 - no trace and no path may reach a caller
             error = OutOfMemory() if isinstance(raised, MemoryError) else raised
-            if isinstance(error, OutOfMemory):
-                self._serving.inference.free_memory()  # for the next request, which may want less
             response = response_of(problem_reply(error, context.aws_request_id))
         ended_s = clock()
         total_ms = (ended_s - started_s) * 1000
@@ -59,6 +57,9 @@ class PredictFunction:
         )
         if error is not None and response["statusCode"] >= _SERVER_ERROR:
             self._telemetry.error(error, context.aws_request_id)
+        if isinstance(error, OutOfMemory):
+            error.__traceback__ = error.__context__ = None
+            self._serving.inference.free_memory()  # for the next request, which may want less
         self._telemetry.request(
             RequestRecord(
                 request_id=context.aws_request_id,

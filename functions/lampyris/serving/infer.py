@@ -26,6 +26,13 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     run_ms: float
 
 
+def _let_go(error: BaseException | None) -> None:
+    """Drop what an error's traceback holds: the session, and with it its memory."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
+
+
 class Inference:
     """Runs versions on arrays, each run inside the time that its caller has."""
 
@@ -61,14 +68,19 @@ class Inference:
         """
         check_inputs(manifest.signature, inputs)
         wanted = list(outputs) or [spec.name for spec in manifest.signature.outputs]
-        loaded, cold = self.load(manifest, deadline_s=deadline_s)
-        started_s = self._clock()
-        try:
-            values = self._watched(manifest, loaded, wanted, inputs, deadline_s)
-        except OutOfMemory:
-            if not self._sessions.drop(keep=manifest.artifact.digest):
-                raise
-            values = self._watched(manifest, loaded, wanted, inputs, deadline_s)
+        for is_last in (False, True):
+            loaded, cold = self.load(manifest, deadline_s=deadline_s)
+            started_s = self._clock()
+            try:
+                values = self._watched(manifest, loaded, wanted, inputs, deadline_s)
+            except OutOfMemory as error:
+                # This session too: after a failure its arena asks for all that is left, whatever comes next.
+                _let_go(error)
+                del loaded
+                if self._sessions.drop() == 1 or is_last:
+                    raise
+            else:
+                break
         return Prediction(
             manifest=manifest,
             outputs=dict(zip(wanted, values, strict=True)),

@@ -118,15 +118,14 @@ class Sessions:
             is_first, load.is_claimed = not load.is_claimed, True
         return load.loaded, is_first
 
-    def drop(self, *, keep: str = "") -> bool:
-        """Drop all sessions but the one of digest `keep`; return whether there were any."""
+    def drop(self) -> int:
+        """Drop all sessions; return how many there were."""
         with self._guard:
-            dropped = [digest for digest in self._loaded if digest != keep]
-            for digest in dropped:
-                del self._loaded[digest]
+            dropped = len(self._loaded)
+            self._loaded.clear()
         if dropped:
             return_freed()
-        return bool(dropped)
+        return dropped
 
     def _start(self, load: _Load, artifact: Artifact) -> None:
         try:

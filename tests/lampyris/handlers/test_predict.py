@@ -16,8 +16,8 @@ from lampyris.domain.store import Store
 
 BUCKET = "cold-start"  # every moto server in this process shares its buckets
 # Each costs a cold start more than what it would be used for.
-UNWANTED = ("aws_lambda_powertools", "boto3", "email", "fastapi", "hashlib", "http", "onnx", "pathlib", "PIL")
-UNWANTED += ("pydantic", "requests", "scipy", "sklearn", "torch", "urllib3")
+UNWANTED = {"aws_lambda_powertools", "boto3", "email", "fastapi", "hashlib", "http", "onnx", "pathlib", "PIL"}
+UNWANTED |= {"pydantic", "requests", "scipy", "sklearn", "torch", "urllib3"}
 # Modules loaded beyond those of `import onnxruntime`: 59 were when this was written.
 BUDGET_MODULES = 70
 

@@ -75,10 +75,10 @@ for to in (150_000_000, 10, 2_000_000, 150_000_000, 10):
 
 def test_what_the_function_has_it_may_use() -> None:
     code = """
-print(count(40_000_000))
+print(count(25_000_000))
 """
 
-    assert run(code) == "40000000\n"
+    assert run(code) == "25000000\n"
 
 
 def test_python_too_is_told_instead_of_killed_and_models_make_room() -> None:
@@ -97,11 +97,11 @@ print(len(sessions._loaded), count(5))
 def test_a_run_without_memory_takes_that_of_other_models() -> None:
     code = """
 other = publish("other")
-print(count(30_000_000), count(5, other), len(sessions._loaded))
-print(count(40_000_000, other), len(sessions._loaded))
+print(count(25_000_000), count(5, other), len(sessions._loaded))
+print(count(25_000_000, other), len(sessions._loaded))
 """
 
-    assert run(code) == "30000000 5 2\n40000000 1\n"
+    assert run(code) == "25000000 5 2\n25000000 1\n"
 
 
 def test_what_is_free_shrinks_with_what_is_taken() -> None:
