@@ -38,8 +38,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     `preload` lists (model, alias) to load during INIT; `memory_mb` is the function's own memory and
     `predict_memory_mb` that of the predict function; `scratch` is a folder that one execution environment has
-    to itself. `is_snapshot` says that INIT ends in a snapshot (SnapStart); `credentials_url` and its token,
-    where credentials come by HTTP; `trace_daemon`, where traces go ("host:port").
+    to itself. `is_snapshot` says that INIT ends in a snapshot (SnapStart), `is_init_awaited` that a request
+    waits for it; `credentials_url` and its token, where credentials come by HTTP; `trace_daemon`, where
+    traces go ("host:port").
     """
 
     bucket: str
@@ -50,6 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     alias_ttl_s: float
     scratch: str
     is_snapshot: bool
+    is_init_awaited: bool
     credentials_url: str | None
     credentials_token: str
     trace_daemon: str | None
@@ -77,6 +79,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         alias_ttl_s=float(environ.get("LAMPYRIS_ALIAS_TTL_S", "5")),
         scratch=environ.get("TMPDIR", "/tmp") + "/lampyris",  # noqa: S108 - all that Lambda may write
         is_snapshot=environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start",
+        is_init_awaited=environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand") == "on-demand",
         credentials_url=environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI"),
         credentials_token=environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", ""),
         trace_daemon=environ.get("AWS_XRAY_DAEMON_ADDRESS"),

@@ -79,11 +79,11 @@ class Tracer:
     def _send(self, datagram: bytes) -> None:
         import socket  # noqa: PLC0415 - 3 ms of a cold start, and few requests are sampled
 
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
-            try:
+        try:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
                 daemon.sendto(datagram, self._address)
-            except OSError:  # a trace that is lost must not lose the answer
-                return
+        except OSError:  # a trace that is lost must not lose the answer
+            return
 
 
 def _new_id() -> str:

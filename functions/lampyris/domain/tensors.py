@@ -193,6 +193,11 @@ def check_inputs(signature: Signature, inputs: Mapping[str, Array]) -> None:
             raise InvalidTensor(
                 tensor=spec.name, reason=f"datatype is {came}; the model wants {spec.datatype}."
             )
+        if not values.size and 0 not in spec.shape:  # onnxruntime's recurrent operators would end the process
+            raise InvalidTensor(
+                tensor=spec.name,
+                reason=f"shape {list(values.shape)} holds no values; every dimension wants one at least.",
+            )
         if not _fits(spec.shape, values.shape):
             raise InvalidTensor(
                 tensor=spec.name,

@@ -37,9 +37,11 @@ from lampyris.serving.memory import limit_memory
 _telemetry = Telemetry("predict", now_s=time)
 _serving = wire_serving(_loading)
 if _settings.is_snapshot:
+    from lampyris.serving.preload import SNAPSHOT_WAIT_S
     from lampyris.serving.snapshot import register_hooks
 
     register_hooks(_store, _loading.resolver, _loading.preload)
+    _loading.preload.wait(SNAPSHOT_WAIT_S)
 if _settings.preload:  # while sessions are made, which needs no interpreter lock
     import lampyris.http.open_inference.routes
     import lampyris.http.predictions.routes  # noqa: F401 - each request imports what it speaks
@@ -49,7 +51,7 @@ for _failure in _loading.preload.failures:
 limit_memory(_settings.memory_mb)
 gc.enable()
 gc.freeze()  # what INIT made stays as long as the environment: never look through it again
-_init_ms = None if _settings.is_snapshot else (perf_counter() - _started_s) * 1000
+_init_ms = (perf_counter() - _started_s) * 1000 if _settings.is_init_awaited else None
 _function = PredictFunction(_serving, _telemetry, open_tracer(_settings), init_ms=_init_ms)
 
 

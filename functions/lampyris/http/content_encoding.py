@@ -56,7 +56,7 @@ def chosen_encoding(accept_encoding: str) -> str | None:
 
 def _weight(parameter: str) -> float:
     name, _, value = parameter.partition("=")
-    if name.strip() != "q":
+    if name.strip().lower() != "q":
         return 1.0
     try:
         return float(value)

@@ -4,7 +4,7 @@ from lampyris.adapters.telemetry import RequestRecord, Telemetry
 from lampyris.adapters.xray import Span, Tracer
 from lampyris.bootstrap import Serving
 from lampyris.domain.manifest import Manifest
-from lampyris.errors import OutOfMemory
+from lampyris.errors import InferenceFailed, OutOfMemory
 from lampyris.http.event import Event, LambdaContext, Request, Response
 from lampyris.http.problems import problem_code, problem_reply
 from lampyris.http.reply import Answer, Reply
@@ -37,27 +37,31 @@ class PredictFunction:
         clock = self._serving.clock
         started_s = clock()
         deadline_s = started_s + context.get_remaining_time_in_millis() / 1000 - _ANSWER_S
-        found, error, trace = _NOTHING, None, Trace()
+        found, error, is_models, trace = _NOTHING, None, False, Trace()
         try:
             request = Request.from_event(event, deadline_s, trace)
             if "content-encoding" in request.headers or "upload" in request.query:
                 from lampyris.http.body import body_limit_bytes, body_of  # noqa: PLC0415 - few need it
 
-                limit_bytes = body_limit_bytes(self._serving.memory_mb)
+                limit_bytes = body_limit_bytes(self._serving.memory_mb, request.media_type)
                 request = body_of(request, self._serving.store, limit_bytes, clock)
             found = answer(request, self._serving)
             response = response_of(found.reply, request, self._serving.store)
         except Exception as raised:  # noqa: BLE001 - no trace and no path may reach a caller
-            error = OutOfMemory() if isinstance(raised, MemoryError) else raised
+            error, is_models = raised, isinstance(raised, OutOfMemory)
+            if isinstance(raised, MemoryError):
+                error = OutOfMemory()
             response = response_of(problem_reply(error, context.aws_request_id))
         ended_s = clock()
         total_ms = (ended_s - started_s) * 1000
         response["headers"]["server-timing"] = server_timing(
             prediction=found.prediction, init_ms=self._init_ms, total_ms=total_ms
         )
-        if error is not None and response["statusCode"] >= _SERVER_ERROR:
+        if error is not None and (
+            response["statusCode"] >= _SERVER_ERROR or isinstance(error, InferenceFailed)
+        ):
             self._telemetry.error(error, context.aws_request_id)
-        if isinstance(error, OutOfMemory):
+        if error is not None and is_models:  # and no caller's body, for which no model must go
             error.__traceback__ = error.__context__ = None
             self._serving.inference.free_memory()  # for the next request, which may want less
         self._telemetry.request(

@@ -62,7 +62,7 @@ PROBLEMS: dict[type[errors.LampyrisError], tuple[int, str | None]] = {
     errors.StorageFull: (507, None),
     errors.DeadlineExceeded: (504, None),
     errors.ModelLoading: (503, None),
-    errors.InferenceFailed: (500, "The model failed on these inputs."),
+    errors.InferenceFailed: (422, "The model failed on these inputs, though they fit its signature."),
 }
 
 

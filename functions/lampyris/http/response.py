@@ -29,7 +29,7 @@ def response_of(reply: Reply, request: Request | None = None, store: Store | Non
         if encoding is not None:
             body = compressed(body.encode() if isinstance(body, str) else body, encoding)
             headers["content-encoding"] = encoding
-    if len(body) * 4 > RESPONSE_LIMIT_BYTES:  # no character takes more than four bytes
+    if len(body) * 6 > RESPONSE_LIMIT_BYTES:  # no character takes more: JSON escapes some in six
         size_bytes = _size_bytes(body)
         if size_bytes > RESPONSE_LIMIT_BYTES:
             if store is None:

@@ -66,6 +66,11 @@ def fetch(artifact: Artifact, store: Store, folder: str | os.PathLike[str]) -> N
     files: list[int] = []
     try:
         os.makedirs(folder, mode=0o700)
+    except FileExistsError:  # another load's, which must not lose its files
+        raise
+    except OSError as error:
+        raise StorageFull(size_bytes=size_bytes(artifact)) from error
+    try:
         parts: list[_Part] = []
         for name, blob in blobs.items():
             file = os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -110,9 +115,14 @@ def _in_parallel(tasks: list[Callable[[], None]]) -> None:
             except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
                 failures.append(error)
 
-    threads = [Thread(target=work) for _ in range(min(_CONNECTIONS, len(tasks)) - 1)]
-    for thread in threads:
-        thread.start()
+    threads: list[Thread] = []
+    for _ in range(min(_CONNECTIONS, len(tasks)) - 1):
+        thread = Thread(target=work)
+        try:
+            thread.start()
+        except RuntimeError:  # no memory for its stack: those that there are, and this one, do its share
+            break
+        threads.append(thread)
     work()
     for thread in threads:
         thread.join()

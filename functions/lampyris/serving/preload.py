@@ -10,6 +10,8 @@ from lampyris.serving.sessions import Sessions
 
 # INIT may take 10 s; a model that is not there by then goes on loading while the first request waits for it.
 INIT_WAIT_S = 8.0
+# Before a snapshot INIT may take 130 s, and nothing should be under way when it is taken.
+SNAPSHOT_WAIT_S = 120.0
 # Enough that names are resolved while models load; each takes a stack.
 _THREADS = 4
 # The imports come first, as all else waits for them: downloads have the cores that they leave.
@@ -44,9 +46,9 @@ class Preload:
         for thread in self._threads:
             thread.start()
 
-    def wait(self) -> None:
+    def wait(self, at_most_s: float = INIT_WAIT_S) -> None:
         """Wait until every model is loaded or has failed, but not past what INIT may take."""
-        until_s = self._clock() + INIT_WAIT_S
+        until_s = self._clock() + at_most_s
         for thread in self._threads:
             thread.join(timeout=max(0.0, until_s - self._clock()))
 

@@ -1,6 +1,7 @@
 """From a name to the version that answers. A warm environment reads an alias again after some seconds."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from math import inf
 from threading import Lock, Thread
 from typing import TypeVar
@@ -120,8 +121,9 @@ class Resolver:
                 return
 
         asking = Thread(target=ask, daemon=True)
-        asking.start()
-        asking.join(self._patience_s)
+        with suppress(RuntimeError):  # no memory for its stack: as if there were no answer
+            asking.start()
+            asking.join(self._patience_s)
         if not found:
             self.stale_refreshes += 1
             return kept

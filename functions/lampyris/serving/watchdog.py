@@ -41,8 +41,9 @@ class Watchdog:
     def _start(self) -> None:
         with self._starting:
             if self._thread is None:
-                self._thread = Thread(target=self._guard, name="watchdog", daemon=True)
-                self._thread.start()
+                thread = Thread(target=self._guard, name="watchdog", daemon=True)
+                thread.start()  # which may fail, and then the next run tries again
+                self._thread = thread
 
     def _guard(self) -> None:
         while True:

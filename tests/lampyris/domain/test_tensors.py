@@ -175,3 +175,11 @@ def test_inputs_that_disagree_with_the_signature_are_refused(inputs: dict[str, A
 
 def test_any_size_fits_a_dynamic_dimension() -> None:
     check_inputs(SIGNATURE, {"x": np.zeros((7, 3), np.float32)})
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (2, 0)])
+def test_a_tensor_without_values_never_reaches_onnxruntime(shape: tuple[int, int]) -> None:
+    signature = Signature(inputs=(TensorSpec(name="x", datatype="FP32", shape=(-1, -1)),), outputs=())
+
+    with pytest.raises(InvalidTensor, match="holds no values"):
+        check_inputs(signature, {"x": np.zeros(shape, np.float32)})

@@ -20,7 +20,7 @@ WORDS = st.text(st.characters(codec="utf-8"), max_size=5)
 @st.composite
 def tensors(draw: st.DrawFn, *, finite: bool) -> tuple[Datatype, Array]:
     datatype = draw(st.sampled_from(list(NUMPY_OF)))
-    shape = draw(stnp.array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=4))
+    shape = draw(stnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=4))
     if datatype == "BYTES":
         words = draw(st.lists(WORDS, min_size=shape[0] * shape[1], max_size=shape[0] * shape[1]))
         return datatype, np.array(words, np.object_).reshape(shape)
