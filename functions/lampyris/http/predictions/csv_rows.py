@@ -46,10 +46,17 @@ class _Kind(msgspec.Struct, frozen=True):
     wanted: str
     read: Callable[[str], Any]
     buffer: Callable[[], Any]
+    is_number: bool = False
+
+    def read_strictly(self, cell: str) -> Any:
+        """Read a cell, but no number that only Python writes so: `1_000`, or digits of another script."""
+        if self.is_number and ("_" in cell or not cell.isascii()):
+            raise ValueError(cell)
+        return self.read(cell)
 
     def reads(self, cell: str) -> bool:
         try:
-            self.buffer().extend((self.read(cell),))
+            self.buffer().extend((self.read_strictly(cell),))
         except (ValueError, OverflowError, KeyError):
             return False
         return True
@@ -57,9 +64,9 @@ class _Kind(msgspec.Struct, frozen=True):
 
 # By numpy's kind.
 _KINDS = {
-    "f": _Kind("a number", float, lambda: array("d")),
-    "i": _Kind("an integer", int, lambda: array("q")),
-    "u": _Kind("an integer of 0 or more", int, lambda: array("Q")),
+    "f": _Kind("a number", float, lambda: array("d"), is_number=True),
+    "i": _Kind("an integer", int, lambda: array("q"), is_number=True),
+    "u": _Kind("an integer of 0 or more", int, lambda: array("Q"), is_number=True),
     "b": _Kind("true, false, 1 or 0", _boolean, bytearray),
     "O": _Kind("a string", str, list),
 }
@@ -95,7 +102,8 @@ def read_csv(content: Content, signature: Signature) -> dict[str, Array]:
     has_header = _has_header(content, cells, signature)
     inputs = _inputs(signature, cells)
     _check_width(line, cells, inputs)
-    lines = _read(records if has_header else chain([first], records), inputs)
+    is_plain = content.body.isascii() and b"_" not in content.body
+    lines = _read(records if has_header else chain([first], records), inputs, is_plain=is_plain)
     if not lines:
         raise MalformedRequest(reason="The body holds no rows below its header.")
     return {each.spec.name: _array(each, lines) for each in inputs}
@@ -176,10 +184,16 @@ def _input(spec: TensorSpec, first: int, width: int) -> _Input:
     return _Input(spec=spec, kind=kind, first=first, end=first + width, values=kind.buffer())
 
 
-def _read(records: Iterator[tuple[int, list[str]]], inputs: list[_Input]) -> "array[int]":
-    """Read all cells into the values of their inputs; return the number of each row's line."""
+def _read(records: Iterator[tuple[int, list[str]]], inputs: list[_Input], *, is_plain: bool) -> "array[int]":
+    """Read all cells into the values of their inputs; return the number of each row's line.
+
+    `is_plain` says that no cell needs a closer look.
+    """
     lines = array("q")
-    parts = [(slice(each.first, each.end), each.kind.read, each.values) for each in inputs]
+    parts = [
+        (slice(each.first, each.end), each.kind.read if is_plain else each.kind.read_strictly, each.values)
+        for each in inputs
+    ]
     for line, cells in records:
         _check_width(line, cells, inputs)
         lines.append(line)

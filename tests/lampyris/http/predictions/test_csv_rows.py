@@ -112,6 +112,8 @@ def test_strings_have_a_header_if_it_is_the_inputs_name() -> None:
     ("text", "signature", "says"),
     [
         ("1,2,3\n1,2,abc\n", one(), r"line 2, column 3: 'abc' is not a number \(FP32\)"),
+        ("1,2,3\n1,2,1_0\n", one(), r"line 2, column 3: '1_0' is not a number \(FP32\)"),
+        ("1,2,3\n1,\uff12,3\n", one("INT64"), "line 2, column 2: '\uff12' is not an integer"),
         ("h,h,h\n\n1,2,\n", one(), r"line 3, column 3: the cell is empty \(FP32\)"),
         ("1,2,3\n1,2,nan\n", one(), "line 2, column 3: nan is not a finite number that FP32 holds"),
         ("1,2,3\n-inf,2,3\n", one(), "line 2, column 1: -inf is not a finite number"),
