@@ -12,11 +12,13 @@ from numpy.lib import format as npy
 
 from lampyris.domain.signature import Signature, TensorSpec
 from lampyris.domain.tensors import NUMPY_OF, Array
-from lampyris.errors import InvalidTensor, MalformedRequest
+from lampyris.errors import InvalidTensor, MalformedRequest, NotAcceptable
+from lampyris.http.large_answer import ANSWER_LIMIT_BYTES
 from lampyris.http.predictions.rows import only_input
 
 _MAX_RANK = 32
 _MAX_DIMENSION = 2**31 - 1
+_LETTER_BYTES = 4
 # Version 3.0 is 2.0 with other letters in the names of fields, and no fields are taken.
 _HEADERS = {
     b"\x93NUMPY\1\0": npy.read_array_header_1_0,
@@ -41,10 +43,28 @@ def read_npy(body: bytes, signature: Signature) -> dict[str, Array]:
 
 
 def write_npy(values: Array) -> bytes:
-    """Write an array as a .npy file; strings in numpy's own type for them."""
+    """Write an array as a .npy file; strings in numpy's own type for them.
+
+    Raises: NotAcceptable for strings that numpy's type cannot carry, or only at their longest's size each.
+    """
     file = BytesIO()
-    npy.write_array(file, values.astype(np.str_) if values.dtype.hasobject else values, allow_pickle=False)
+    npy.write_array(file, _of_one_width(values) if values.dtype.hasobject else values, allow_pickle=False)
     return file.getvalue()
+
+
+def _of_one_width(values: Array) -> Array:
+    texts = values.ravel().tolist()
+    if any(text.endswith("\0") for text in texts):
+        raise NotAcceptable(
+            reason="A string of the answer ends in NUL, which .npy cannot carry; accept JSON."
+        )
+    size_bytes = max(map(len, texts), default=0) * _LETTER_BYTES * len(texts)
+    if size_bytes > ANSWER_LIMIT_BYTES:
+        raise NotAcceptable(
+            reason=f"As .npy, where every string takes as much as the longest, the answer has {size_bytes:,} "
+            f"bytes; at most {ANSWER_LIMIT_BYTES:,} can be sent. Accept JSON."
+        )
+    return values.astype(np.str_)
 
 
 def _read_array(body: bytes) -> Array:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lampyris.domain.datatypes import Datatype
 from lampyris.domain.signature import Signature, TensorSpec
 from lampyris.domain.tensors import NUMPY_OF
-from lampyris.errors import LampyrisError
+from lampyris.errors import LampyrisError, NotAcceptable
 from lampyris.http.predictions.npy import read_npy, write_npy
 
 
@@ -167,6 +167,12 @@ def test_what_is_written_is_what_numpy_loads(values: Any) -> None:
 
     assert loaded.dtype == values.dtype
     np.testing.assert_array_equal(loaded, values)
+
+
+@pytest.mark.parametrize("texts", [["a\0", "b"], ["x" * 2**20] + ["y"] * 200])
+def test_strings_that_npy_would_change_or_blow_up_are_not_written(texts: list[str]) -> None:
+    with pytest.raises(NotAcceptable, match="ccept JSON"):
+        write_npy(np.array(texts, np.object_))
 
 
 def test_strings_are_written_without_pickle() -> None:
