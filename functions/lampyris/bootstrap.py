@@ -117,6 +117,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
 
     store: Store
     resolver: Resolver
+    sessions: Sessions
     inference: "Inference"
     clock: Callable[[], float]
     memory_mb: int
@@ -165,6 +166,7 @@ def wire_serving(loading: Loading) -> Serving:
     return Serving(
         store=loading.store,
         resolver=loading.resolver,
+        sessions=loading.sessions,
         inference=Inference(loading.sessions, clock=loading.clock),
         clock=loading.clock,
         memory_mb=loading.memory_mb,

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lampyris.domain.manifest import Manifest
-from lampyris.errors import ArtifactDamaged
 
 if TYPE_CHECKING:  # numpy is behind it, which not every function needs
     from lampyris.serving.infer import Prediction
@@ -33,9 +32,10 @@ _encode = msgspec.json.Encoder().encode
 class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What is worth knowing of one request.
 
-    `error` is the problem that it ended in, by its code; `manifest` the version that it meant, as far as it
-    got; `stale_refreshes` how many aliases could not be read again since the last request, and served on as
-    they were; `init_ms` stands on an environment's first request, if that had to wait for INIT.
+    `code` is that of the problem that it ended in; `manifest` the version that it meant, as far as it got;
+    `stale_refreshes` how many aliases could not be read again since the last request, and served on as they
+    were; `damaged_artifacts` how many failed their check since then, also of models that nobody waited for;
+    `init_ms` stands on an environment's first request, if that had to wait for INIT.
     """
 
     request_id: str
@@ -46,7 +46,7 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     manifest: Manifest | None
     prediction: "Prediction | None"
     stale_refreshes: int
-    error: Exception | None
+    damaged_artifacts: int
     code: str | None
 
 
@@ -94,8 +94,8 @@ class Telemetry:
             fields["code"] = record.code
         if record.stale_refreshes:
             metrics["StaleAliases"] = record.stale_refreshes
-        if isinstance(record.error, ArtifactDamaged):
-            metrics["DamagedArtifacts"] = 1
+        if record.damaged_artifacts:
+            metrics["DamagedArtifacts"] = record.damaged_artifacts
         envelope = {"Timestamp": int(self._now_s() * 1000)}
         aws = {
             **envelope,

@@ -31,6 +31,7 @@ class PredictFunction:
         self._tracer = tracer
         self._init_ms = init_ms
         self._stale_refreshes = 0
+        self._damaged_artifacts = 0
 
     def handle(self, event: Event, context: LambdaContext) -> Response:
         """Answer an event of payload format 2.0; whatever goes wrong becomes a problem."""
@@ -73,21 +74,18 @@ class PredictFunction:
                 init_ms=self._init_ms,
                 manifest=trace.manifest,
                 prediction=found.prediction,
-                stale_refreshes=self._stale(),
-                error=error,
+                stale_refreshes=self._serving.resolver.stale_refreshes - self._stale_refreshes,
+                damaged_artifacts=self._serving.sessions.damaged_artifacts - self._damaged_artifacts,
                 code=None if error is None else problem_code(error),
             )
         )
         self._init_ms = None
+        self._stale_refreshes = self._serving.resolver.stale_refreshes
+        self._damaged_artifacts = self._serving.sessions.damaged_artifacts
         if self._tracer is not None:
             whole = Span(name="predict", started_s=started_s, ended_s=ended_s)
             self._tracer.send(whole, spans_of(trace, found.prediction), _annotations(trace.manifest))
         return response
-
-    def _stale(self) -> int:
-        """Return how many aliases could not be read again since the last request."""
-        before, self._stale_refreshes = self._stale_refreshes, self._serving.resolver.stale_refreshes
-        return self._stale_refreshes - before
 
 
 def _annotations(manifest: Manifest | None) -> dict[str, str]:

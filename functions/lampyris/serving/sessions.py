@@ -16,7 +16,7 @@ import msgspec
 
 from lampyris.domain.manifest import Artifact
 from lampyris.domain.store import Store
-from lampyris.errors import ModelLoading, OutOfMemory, StorageFull
+from lampyris.errors import ArtifactDamaged, ModelLoading, OutOfMemory, StorageFull
 from lampyris.serving.cpu import Cpu, this_cpu
 from lampyris.serving.fetch import GRAPH_FILE, discard, fetch, size_bytes
 from lampyris.serving.memory import free_bytes, return_freed
@@ -93,6 +93,7 @@ class Sessions:
         self._guard = Lock()
         self._slots = Semaphore(_LOADS_AT_ONCE)
         self._is_swept = False
+        self.damaged_artifacts = 0
 
     def get(self, artifact: Artifact, *, deadline_s: float = inf) -> tuple[Loaded, bool]:
         """Return the artifact's session, and whether it had to be loaded for this call.
@@ -202,7 +203,11 @@ class Sessions:
 
     def _open(self, artifact: Artifact, started_s: float) -> Loaded:
         folder = f"{self._folder}/{artifact.digest}"
-        fetch(artifact, self._store, folder)
+        try:
+            fetch(artifact, self._store, folder)
+        except ArtifactDamaged:
+            self.damaged_artifacts += 1  # whoever waits for it, if anybody does
+            raise
         fetched_s = self._clock()
         try:
             session = open_session(f"{folder}/{GRAPH_FILE}", threads=_threads(self._memory_mb))

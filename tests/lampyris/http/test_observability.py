@@ -14,7 +14,7 @@ from lampyris.adapters.xray import Tracer
 from lampyris.bootstrap import Serving, read_settings, wire_loading, wire_serving
 from lampyris.domain.layout import blob_key
 from lampyris.domain.store import Store
-from lampyris.errors import StoreUnavailable
+from lampyris.errors import ArtifactDamaged, StoreUnavailable
 from lampyris.http.predict_function import PredictFunction
 
 ROWS = {"inputs": [[0.123456] * 8]}
@@ -123,6 +123,23 @@ def test_an_alias_that_cannot_be_read_again_is_counted_and_serves_on(
     assert "StaleAliases" not in fresh
     assert stale["StaleAliases"] == 1
     assert "StaleAliases" in metrics(stale, "service")
+
+
+def test_a_damaged_artifact_is_counted_if_nobody_waited_for_it(
+    publish_linear: Any, store: Store, serving: Serving, call: Any, lines: Any
+) -> None:
+    publish_linear()
+    damaged = publish_linear("damaged", seed=1).artifact
+    store.put(blob_key(damaged.graph.digest), b"x" * damaged.graph.size_bytes)
+    with pytest.raises(ArtifactDamaged):  # as when it is loaded ahead
+        serving.sessions.get(damaged)
+
+    call("POST", PATH, ROWS)
+    call("POST", PATH, ROWS)
+
+    first, second = lines()
+    assert (first["status"], first["DamagedArtifacts"]) == (200, 1)
+    assert "DamagedArtifacts" not in second
 
 
 def test_nothing_that_was_sent_is_logged(publish_linear: Any, call: Any, capsys: Any) -> None:

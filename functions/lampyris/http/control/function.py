@@ -45,7 +45,7 @@ class ControlFunction:
                 manifest=None,
                 prediction=None,
                 stale_refreshes=0,
-                error=error,
+                damaged_artifacts=0,
                 code=None if error is None else problem_code(error),
             )
         )
