@@ -2,7 +2,6 @@
 
 import io
 import json
-import platform
 import subprocess
 import sys
 from dataclasses import replace
@@ -272,12 +271,7 @@ def half(app: App) -> App:
     return replace(app, tuning=twice_as_fast)
 
 
-needs_layout = pytest.mark.skipif(
-    platform.machine() not in {"x86_64", "AMD64"}, reason="onnxruntime lays nothing out for this CPU"
-)
-
-
-@needs_layout
+@pytest.mark.nchwc
 def test_published_convolutions_are_wished_for_and_then_tuned(
     half: App, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -304,7 +298,7 @@ def test_model_that_gains_nothing_is_not_wished_for(app: App) -> None:
     assert wishes(app) == []
 
 
-@needs_layout
+@pytest.mark.nchwc
 def test_nothing_is_wished_for_where_the_cpu_is_not_known(app: App) -> None:
     unknown = replace(app, cpu=None)
 
@@ -314,7 +308,7 @@ def test_nothing_is_wished_for_where_the_cpu_is_not_known(app: App) -> None:
     assert wishes(app) == []
 
 
-@needs_layout
+@pytest.mark.nchwc
 @pytest.mark.parametrize("speedup", [None, 0.5, 1.04])
 def test_form_that_is_hardly_faster_is_not_kept_and_not_tried_again(app: App, speedup: float | None) -> None:
     artifact = publish_convolutions(app)
@@ -334,7 +328,7 @@ def test_form_that_is_hardly_faster_is_not_kept_and_not_tried_again(app: App, sp
     assert list(app.store.list("blobs/")) == blobs
 
 
-@needs_layout
+@pytest.mark.nchwc
 def test_wish_delivered_again_changes_nothing(half: App) -> None:
     artifact = publish_convolutions(half)
     event = {"Records": [message(1, record(*wishes(half)))]}
@@ -347,7 +341,7 @@ def test_wish_delivered_again_changes_nothing(half: App) -> None:
     assert granted(half, artifact) == before
 
 
-@needs_layout
+@pytest.mark.nchwc
 def test_wish_of_another_cpu_is_granted_for_this_one(half: App) -> None:
     artifact = publish_convolutions(half)
     key = wish_key(artifact.digest, "f" * 32)
@@ -359,7 +353,7 @@ def test_wish_of_another_cpu_is_granted_for_this_one(half: App) -> None:
     assert read_tuned(half.store, artifact, "f" * 32) is None
 
 
-@needs_layout
+@pytest.mark.nchwc
 def test_tuning_that_breaks_comes_again(app: App) -> None:
     artifact = publish_convolutions(app)
 

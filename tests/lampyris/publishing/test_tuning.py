@@ -1,6 +1,5 @@
 """An artifact's form for this CPU: made in a process with limits, and held against the artifact."""
 
-import platform
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,9 +20,6 @@ from lampyris.serving.fetch import GRAPH_FILE
 from lampyris.serving.runtime import open_session
 
 LIMITS = Limits(upload_bytes=2**30, memory_bytes=2**30, time_s=60)
-needs_layout = pytest.mark.skipif(
-    platform.machine() not in {"x86_64", "AMD64"}, reason="onnxruntime lays nothing out for this CPU"
-)
 
 
 def put(model: onnx.ModelProto, folder: Path) -> Path:
@@ -32,7 +28,7 @@ def put(model: onnx.ModelProto, folder: Path) -> Path:
     return folder
 
 
-@needs_layout
+@pytest.mark.nchwc
 def test_form_for_this_cpu_answers_as_the_artifact_does(
     convolutions: Callable[..., onnx.ModelProto], folder: Path
 ) -> None:
@@ -93,7 +89,7 @@ def test_every_kind_of_input_can_be_drawn(
     assert drawn(spec).shape == drawn_shape
 
 
-@needs_layout
+@pytest.mark.nchwc
 def test_tuning_in_its_own_process_leaves_the_form(
     convolutions: Callable[..., onnx.ModelProto], folder: Path
 ) -> None:
@@ -131,7 +127,7 @@ def costly(
     return build
 
 
-@needs_layout
+@pytest.mark.nchwc
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps to RLIMIT_DATA")
 def test_tuning_that_takes_too_much_memory_leads_to_no_form(
     costly: Callable[..., onnx.ModelProto], folder: Path, tmp_path: Path
@@ -146,7 +142,7 @@ def test_tuning_that_takes_too_much_memory_leads_to_no_form(
     assert run_tuning(folder, limits=limits) is None
 
 
-@needs_layout
+@pytest.mark.nchwc
 def test_tuning_that_does_not_end_leads_to_no_form(
     costly: Callable[..., onnx.ModelProto], folder: Path
 ) -> None:

@@ -1,6 +1,5 @@
 """What a predict environment loads where there may be an artifact that is faster on its CPU."""
 
-import platform
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,9 +29,7 @@ CPU = Cpu(key="0" * 32, name="a CPU", onnxruntime=onnxruntime.__version__)
 OTHER_CPU = Cpu(key="1" * 32, name="another CPU", onnxruntime=onnxruntime.__version__)
 PICTURES = {"x": np.random.default_rng(1).normal(size=(2, 16, 12, 12)).astype(np.float32)}
 
-pytestmark = pytest.mark.skipif(
-    platform.machine() not in {"x86_64", "AMD64"}, reason="onnxruntime lays nothing out for this CPU"
-)
+pytestmark = pytest.mark.nchwc
 
 
 def convolutions() -> onnx.ModelProto:

@@ -1,7 +1,6 @@
 """The project's own template, from an upload to an environment that loads what was tuned to its CPU."""
 
 import json
-import platform
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter, sleep
@@ -25,9 +24,7 @@ from lampyris_local.cloud.gateway import HttpRequest
 from lampyris_local.cloud.local_cloud import LocalCloud
 from lampyris_local.cloud.reports import LogLine
 
-pytestmark = pytest.mark.skipif(
-    platform.machine() not in {"x86_64", "AMD64"}, reason="onnxruntime lays nothing out for this CPU"
-)
+pytestmark = pytest.mark.nchwc
 
 
 @pytest.fixture
