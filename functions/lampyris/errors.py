@@ -11,13 +11,14 @@ The classes are written out, as dataclasses would cost a cold start half a milli
     │   ├── InvalidTensor, InvalidImage, TaskNotSupported
     │   └── InvalidName
     ├── NotFound                 what was named does not exist
-    │   └── ModelNotFound, VersionNotFound, AliasNotFound, UploadNotFound, ObjectNotFound
-    ├── Conflict                 somebody else was first
-    │   └── ObjectExists, ObjectChanged
+    │   └── ModelNotFound, VersionNotFound, VersionDeleted, AliasNotFound, UploadNotFound, ObjectNotFound
+    ├── Conflict                 it cannot be done as things stand
+    │   ├── ObjectExists, ObjectChanged
+    │   └── AliasChanged, VersionInUse, VersionClosing, NothingToPromote, NothingToRollBack, KeyReused
     ├── UploadRefused            an upload is not admitted, and never will be as it is
     │   └── NotOnnx, ExternalData, UnsupportedModel, UploadTooLarge, CorruptBundle, ProbeDisagrees, UploadGone
     └── Unavailable              try again later
-        ├── StoreUnavailable, ArtifactDamaged, InferenceFailed
+        ├── StoreUnavailable, ArtifactDamaged, DocumentDamaged, InferenceFailed
         └── OutOfMemory, StorageFull, DeadlineExceeded, ModelLoading
 """
 
@@ -209,6 +210,15 @@ class VersionNotFound(NotFound):
         self.version = version
 
 
+class VersionDeleted(NotFound):
+    code = "version-deleted"
+
+    def __init__(self, *, model: str, version: int) -> None:
+        super().__init__(f"Version {version} of model {model!r} was deleted.")
+        self.model = model
+        self.version = version
+
+
 class AliasNotFound(NotFound):
     code = "alias-not-found"
 
@@ -239,7 +249,83 @@ class ObjectNotFound(NotFound):
 
 
 class Conflict(LampyrisError):
-    """Somebody else was first; look again and decide anew."""
+    """It cannot be done as things stand; look again and decide anew."""
+
+
+class AliasChanged(Conflict):
+    """The alias is not as the caller knew it when it decided."""
+
+    code = "alias-changed"
+
+    def __init__(self, *, model: str, alias: str, etag: str | None) -> None:
+        now = "is not there" if etag is None else f"is at revision {etag}"
+        super().__init__(
+            f"Alias {alias!r} of model {model!r} {now}, and not as you read it. Read it again and decide anew."
+        )
+        self.model = model
+        self.alias = alias
+        self.etag = etag
+
+
+class VersionInUse(Conflict):
+    """A version cannot be deleted, as an alias names it."""
+
+    code = "version-in-use"
+
+    def __init__(self, *, model: str, version: int, alias: str, use: str) -> None:
+        super().__init__(
+            f"Version {version} of model {model!r} cannot be deleted: alias {alias!r} {use} it. "
+            "Point the alias elsewhere first."
+        )
+        self.model = model
+        self.version = version
+        self.alias = alias
+        self.use = use
+
+
+class VersionClosing(Conflict):
+    """A version is being deleted: no alias may be pointed at it."""
+
+    code = "version-closing"
+
+    def __init__(self, *, model: str, version: int) -> None:
+        super().__init__(
+            f"Version {version} of model {model!r} is being deleted. Delete it again if that was interrupted."
+        )
+        self.model = model
+        self.version = version
+
+
+class NothingToPromote(Conflict):
+    code = "nothing-to-promote"
+
+    def __init__(self, *, model: str, alias: str) -> None:
+        super().__init__(
+            f"Alias {alias!r} of model {model!r} has neither a canary nor a shadow. Say which version to promote."
+        )
+        self.model = model
+        self.alias = alias
+
+
+class NothingToRollBack(Conflict):
+    code = "nothing-to-roll-back"
+
+    def __init__(self, *, model: str, alias: str) -> None:
+        super().__init__(f"Alias {alias!r} of model {model!r} has named nothing else before.")
+        self.model = model
+        self.alias = alias
+
+
+class KeyReused(Conflict):
+    """An idempotency key came again with another request."""
+
+    code = "idempotency-key-reused"
+
+    def __init__(self, *, key: str) -> None:
+        super().__init__(
+            f"The idempotency key {key!r} was used for another request. Use a new one for each change."
+        )
+        self.key = key
 
 
 class ObjectExists(Conflict):
@@ -343,6 +429,16 @@ class ArtifactDamaged(Unavailable):
         super().__init__(f"Part {part} of blob {digest} is damaged.")
         self.digest = digest
         self.part = part
+
+
+class DocumentDamaged(Unavailable):
+    """A document of the registry does not have the digest that it holds, or is none."""
+
+    code = "document-damaged"
+
+    def __init__(self, *, digest: str) -> None:
+        super().__init__(f"Document {digest or '(without a digest)'} is damaged.")
+        self.digest = digest
 
 
 class InferenceFailed(Unavailable):

@@ -1,6 +1,6 @@
 """What Lampyris needs of a bucket: whole objects, ranges, conditional writes, and addresses to hand out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -23,6 +23,19 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     size_bytes: int
     modified_at: datetime
+
+
+class Generation(msgspec.Struct, frozen=True, kw_only=True):
+    """One writing of an object: where a bucket keeps what was overwritten or deleted, a key has several.
+
+    `id` tells it from every other writing of the same key. A mark of deletion is one as well, of no bytes.
+    """
+
+    key: str
+    id: str
+    size_bytes: int
+    modified_at: datetime
+    is_latest: bool
 
 
 class Store(Protocol):
@@ -59,8 +72,27 @@ class Store(Protocol):
         """Write an object over the one that has `etag`. Raises: ObjectChanged."""
         ...
 
-    def list(self, prefix: str) -> Iterator[Entry]:
-        """Yield every object whose key starts with `prefix`, in key order. `prefix` ends with a slash."""
+    def list(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        """Yield every object whose key starts with `prefix` and comes after `after`, in key order.
+
+        `prefix` ends with a slash. The whole is never held: who stops early has read one page.
+        """
+        ...
+
+    def list_folders(self, prefix: str) -> "list[str]":
+        """Name what stands one level below `prefix` and has something below itself, in order."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Delete an object; nothing happens if there is none. A bucket that keeps versions keeps this one."""
+        ...
+
+    def generations(self, prefix: str) -> Iterator[Generation]:
+        """Yield every writing that is kept of every object whose key starts with `prefix`, in key order."""
+        ...
+
+    def purge(self, generations: Iterable[Generation]) -> None:
+        """Remove exactly these writings, beyond recovery; one that was made since then stays."""
         ...
 
     def presign(self, method: Literal["GET", "PUT"], key: str, expires_s: int) -> str:
