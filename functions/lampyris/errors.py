@@ -260,7 +260,7 @@ class AliasChanged(Conflict):
     def __init__(self, *, model: str, alias: str, etag: str | None) -> None:
         now = "is not there" if etag is None else f"is at revision {etag}"
         super().__init__(
-            f"Alias {alias!r} of model {model!r} {now}, and not as you read it. Read it again and decide anew."
+            f"Alias {alias!r} of model {model!r} {now}, not as you read it. Read it again and decide anew."
         )
         self.model = model
         self.alias = alias
@@ -301,7 +301,7 @@ class NothingToPromote(Conflict):
 
     def __init__(self, *, model: str, alias: str) -> None:
         super().__init__(
-            f"Alias {alias!r} of model {model!r} has neither a canary nor a shadow. Say which version to promote."
+            f"Alias {alias!r} of model {model!r} has neither canary nor shadow. Say which version to promote."
         )
         self.model = model
         self.alias = alias

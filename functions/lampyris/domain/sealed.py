@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class _Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`digest` is the BLAKE3 of the document's bytes (hex). A `fence` is raised to make who read it read again."""
+    """`digest` is the BLAKE3 of the document (hex). A `fence` is raised so that who read it reads it again."""
 
     digest: str
     document: msgspec.Raw
