@@ -1,21 +1,23 @@
-"""A bucket through obstore: S3 in the cloud and in the local cloud, memory in tests."""
+"""A bucket through obstore: S3 in the cloud and in the local cloud."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotModifiedError, PreconditionError
-from obstore.store import LocalStore, MemoryStore, S3Store
+from obstore.store import S3Store
 
-from lampyris.domain.store import Entry, Stored
+from lampyris.domain.store import Entry, Generation, Stored
 from lampyris.errors import ObjectChanged, ObjectExists, ObjectNotFound, StoreUnavailable
 
 if TYPE_CHECKING:  # obstore offers these names to type checkers only
     from pathlib import Path  # 7 ms of a cold start, before the download begins
 
     from obstore.store import ClientConfig, RetryConfig, S3Credential
+
+    from lampyris.adapters.memory_store import MemoryStore
 
 # An HTTP API gives a request 30 s in all: a store that has not answered by then is unavailable, not slow.
 _CONNECT_TIMEOUT = timedelta(seconds=2)
@@ -25,15 +27,15 @@ _MAX_RETRIES = 4
 
 
 class ObjectStore:
-    """A Store on any bucket that obstore can reach."""
+    """A Store on S3, or on what answers as S3."""
 
-    def __init__(self, bucket: LocalStore | MemoryStore | S3Store | Callable[[], S3Store]) -> None:
+    def __init__(self, bucket: S3Store | Callable[[], S3Store]) -> None:
         """Take a bucket, or what opens one: 10 ms that whoever reads first spends, and no other thread."""
         self._open = bucket if callable(bucket) else None
         self._opened = None if callable(bucket) else bucket
 
     @property
-    def _bucket(self) -> LocalStore | MemoryStore | S3Store:
+    def _bucket(self) -> S3Store:
         opened = self._opened
         if opened is None:
             assert self._open is not None  # noqa: S101 - one of the two is there
@@ -84,15 +86,34 @@ class ObjectStore:
             except (AlreadyExistsError, PreconditionError, FileNotFoundError):
                 raise ObjectChanged(key=key) from None
 
-    def list(self, prefix: str) -> Iterator[Entry]:
+    def list(self, prefix: str, after: str = "") -> Iterator[Entry]:
         with _errors("list", prefix):
-            found = [entry for chunk in obstore.list(self._bucket, prefix) for entry in chunk]
-        for entry in sorted(found, key=lambda entry: entry["path"]):
-            yield Entry(key=entry["path"], size_bytes=entry["size"], modified_at=entry["last_modified"])
+            for chunk in obstore.list(self._bucket, prefix, offset=after or None):
+                for entry in chunk:
+                    yield Entry(
+                        key=entry["path"], size_bytes=entry["size"], modified_at=entry["last_modified"]
+                    )
+
+    def list_folders(self, prefix: str) -> Sequence[str]:
+        with _errors("list", prefix):
+            folders = obstore.list_with_delimiter(self._bucket, prefix)["common_prefixes"]
+        return sorted(folder.removeprefix(prefix) for folder in folders)
+
+    def delete(self, key: str) -> None:
+        with _errors("delete", key):
+            obstore.delete(self._bucket, key)
+
+    def generations(self, prefix: str) -> Iterator[Generation]:
+        from lampyris.adapters.s3_generations import generations  # noqa: PLC0415 - for who erases alone
+
+        return generations(self._bucket, prefix)
+
+    def purge(self, generations: Iterable[Generation]) -> None:
+        from lampyris.adapters.s3_generations import purge  # noqa: PLC0415 - as above
+
+        purge(self._bucket, generations)
 
     def presign(self, method: Literal["GET", "PUT"], key: str, expires_s: int) -> str:
-        if not isinstance(self._bucket, S3Store):
-            return f"memory:///{key}"  # no HTTP leads there
         with _errors("sign", key):
             return obstore.sign(self._bucket, method, key, timedelta(seconds=expires_s))
 
@@ -137,6 +158,8 @@ def s3_store(
     return ObjectStore(connect)
 
 
-def memory_store() -> ObjectStore:
+def memory_store() -> "MemoryStore":
     """Open an empty bucket in this process's memory."""
-    return ObjectStore(MemoryStore())
+    from lampyris.adapters.memory_store import MemoryStore  # noqa: PLC0415 - in no function of ours
+
+    return MemoryStore()

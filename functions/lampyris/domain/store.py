@@ -1,6 +1,6 @@
 """What Lampyris needs of a bucket: whole objects, ranges, conditional writes, and addresses to hand out."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -79,7 +79,7 @@ class Store(Protocol):
         """
         ...
 
-    def list_folders(self, prefix: str) -> "list[str]":
+    def list_folders(self, prefix: str) -> Sequence[str]:
         """Name what stands one level below `prefix` and has something below itself, in order."""
         ...
 

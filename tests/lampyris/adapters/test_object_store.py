@@ -11,6 +11,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from lampyris.adapters.object_store import ObjectStore, memory_store, s3_store
+from lampyris.domain.store import Store
 from lampyris.errors import ObjectChanged, ObjectExists, ObjectNotFound, StoreUnavailable
 
 REGION = "eu-central-1"
@@ -38,42 +39,42 @@ def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
 
 
 @pytest.fixture(params=["memory", "s3"])
-def store(request: pytest.FixtureRequest) -> ObjectStore:
+def store(request: pytest.FixtureRequest) -> Store:
     if request.param == "memory":
         return memory_store()
-    found: ObjectStore = request.getfixturevalue("s3")
+    found: Store = request.getfixturevalue("s3")
     return found
 
 
-def test_object_is_read_as_it_was_written(store: ObjectStore) -> None:
+def test_object_is_read_as_it_was_written(store: Store) -> None:
     store.put("a/key", b"\x00\xff bytes")
 
     assert store.get("a/key").data == b"\x00\xff bytes"
     assert store.size_bytes("a/key") == 8
 
 
-def test_empty_object_is_an_object(store: ObjectStore) -> None:
+def test_empty_object_is_an_object(store: Store) -> None:
     store.put("empty", b"")
 
     assert store.get("empty").data == b""
     assert store.size_bytes("empty") == 0
 
 
-def test_key_may_hold_spaces_and_other_letters(store: ObjectStore) -> None:
+def test_key_may_hold_spaces_and_other_letters(store: Store) -> None:
     store.put("inbox/iris/u1/Mein Modell (2)+ä%20.onnx", b"x")
 
     assert store.get("inbox/iris/u1/Mein Modell (2)+ä%20.onnx").data == b"x"
     assert [entry.key for entry in store.list("inbox/iris/")] == ["inbox/iris/u1/Mein Modell (2)+ä%20.onnx"]
 
 
-def test_put_writes_over_what_stood_there(store: ObjectStore) -> None:
+def test_put_writes_over_what_stood_there(store: Store) -> None:
     store.put("key", b"one")
     store.put("key", b"two")
 
     assert store.get("key").data == b"two"
 
 
-def test_file_larger_than_a_part_arrives_whole(store: ObjectStore, tmp_path: Path) -> None:
+def test_file_larger_than_a_part_arrives_whole(store: Store, tmp_path: Path) -> None:
     data = bytes(range(256)) * (11 * 4096)
     file = tmp_path / "weights.bin"
     file.write_bytes(data)
@@ -84,7 +85,7 @@ def test_file_larger_than_a_part_arrives_whole(store: ObjectStore, tmp_path: Pat
     assert store.get("weights").data == data
 
 
-def test_missing_object_is_not_found_by_any_way_of_reading(store: ObjectStore) -> None:
+def test_missing_object_is_not_found_by_any_way_of_reading(store: Store) -> None:
     with pytest.raises(ObjectNotFound):
         store.get("nothing")
     with pytest.raises(ObjectNotFound):
@@ -95,21 +96,21 @@ def test_missing_object_is_not_found_by_any_way_of_reading(store: ObjectStore) -
         store.size_bytes("nothing")
 
 
-def test_range_is_the_bytes_from_an_offset(store: ObjectStore) -> None:
+def test_range_is_the_bytes_from_an_offset(store: Store) -> None:
     store.put("key", b"0123456789")
 
     assert bytes(store.get_range("key", 3, 4)) == b"3456"
     assert bytes(store.get_range("key", 9, 1)) == b"9"
 
 
-def test_unchanged_object_is_not_read_again(store: ObjectStore) -> None:
+def test_unchanged_object_is_not_read_again(store: Store) -> None:
     store.put("key", b"one")
     etag = store.get("key").etag
 
     assert store.get_if_changed("key", etag) is None
 
 
-def test_changed_object_is_read_again(store: ObjectStore) -> None:
+def test_changed_object_is_read_again(store: Store) -> None:
     store.put("key", b"one")
     etag = store.get("key").etag
     store.put("key", b"two")
@@ -121,13 +122,13 @@ def test_changed_object_is_read_again(store: ObjectStore) -> None:
     assert changed.etag == store.get("key").etag != etag
 
 
-def test_create_writes_where_nothing_stands(store: ObjectStore) -> None:
+def test_create_writes_where_nothing_stands(store: Store) -> None:
     store.create("key", b"first")
 
     assert store.get("key").data == b"first"
 
 
-def test_create_leaves_what_stands_there(store: ObjectStore) -> None:
+def test_create_leaves_what_stands_there(store: Store) -> None:
     store.create("key", b"first")
 
     with pytest.raises(ObjectExists):
@@ -135,7 +136,7 @@ def test_create_leaves_what_stands_there(store: ObjectStore) -> None:
     assert store.get("key").data == b"first"
 
 
-def test_replace_writes_over_the_object_as_it_was_read(store: ObjectStore) -> None:
+def test_replace_writes_over_the_object_as_it_was_read(store: Store) -> None:
     store.put("key", b"one")
 
     store.replace("key", b"two", store.get("key").etag)
@@ -143,7 +144,7 @@ def test_replace_writes_over_the_object_as_it_was_read(store: ObjectStore) -> No
     assert store.get("key").data == b"two"
 
 
-def test_replace_leaves_an_object_that_changed(store: ObjectStore) -> None:
+def test_replace_leaves_an_object_that_changed(store: Store) -> None:
     store.put("key", b"one")
     etag = store.get("key").etag
     store.put("key", b"two")
@@ -153,14 +154,14 @@ def test_replace_leaves_an_object_that_changed(store: ObjectStore) -> None:
     assert store.get("key").data == b"two"
 
 
-def test_replace_of_nothing_writes_nothing(store: ObjectStore) -> None:
+def test_replace_of_nothing_writes_nothing(store: Store) -> None:
     with pytest.raises(ObjectChanged):
         store.replace("key", b"one", '"etag"')
     with pytest.raises(ObjectNotFound):
         store.get("key")
 
 
-def test_listing_is_in_key_order_and_keeps_to_its_prefix(store: ObjectStore) -> None:
+def test_listing_is_in_key_order_and_keeps_to_its_prefix(store: Store) -> None:
     for key in ("models/b/2", "models/b/10", "models/b/1", "models/bb/1", "models/a/1"):
         store.put(key, b"x")
 
@@ -168,7 +169,7 @@ def test_listing_is_in_key_order_and_keeps_to_its_prefix(store: ObjectStore) -> 
     assert list(store.list("models/c/")) == []
 
 
-def test_listing_of_more_than_a_page_is_whole(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_listing_of_more_than_a_page_is_whole(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "10")  # S3's own pages hold 1,000
     keys = [f"many/{number:02}" for number in range(25)]
     for key in keys:
@@ -177,7 +178,7 @@ def test_listing_of_more_than_a_page_is_whole(store: ObjectStore, monkeypatch: p
     assert [entry.key for entry in store.list("many/")] == keys
 
 
-def test_listing_tells_size_and_time(store: ObjectStore) -> None:
+def test_listing_tells_size_and_time(store: Store) -> None:
     before = datetime.now(UTC) - timedelta(seconds=2)
     store.put("a/key", b"12345")
 
@@ -187,7 +188,7 @@ def test_listing_tells_size_and_time(store: ObjectStore) -> None:
     assert before <= entry.modified_at <= datetime.now(UTC) + timedelta(seconds=2)
 
 
-def test_later_object_is_never_listed_as_older(store: ObjectStore) -> None:
+def test_later_object_is_never_listed_as_older(store: Store) -> None:
     store.put("a/first", b"")
     store.put("b/second", b"")
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,14 +13,14 @@ import pytest
 from blake3 import blake3
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from obstore.store import MemoryStore
 
-from lampyris.adapters.object_store import ObjectStore, memory_store
+from lampyris.adapters.memory_store import MemoryStore
+from lampyris.adapters.object_store import memory_store
 from lampyris.domain import registry
 from lampyris.domain.layout import alias_key, blob_key, version_key
 from lampyris.domain.manifest import PART_SIZE_BYTES, Alias, Artifact, Blob, Manifest, Rejection
 from lampyris.domain.signature import Signature, TensorSpec
-from lampyris.domain.store import Entry, Stored
+from lampyris.domain.store import Entry, Generation, Stored
 from lampyris.errors import AliasNotFound, ModelNotFound, ObjectExists, VersionNotFound
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
@@ -40,43 +40,43 @@ def draft(upload: str = "u1", model: str = "iris") -> Manifest:
     )
 
 
-def publish(store: "ObjectStore | InTurn", upload: str, model: str = "iris") -> Manifest:
+def publish(store: "MemoryStore | InTurn", upload: str, model: str = "iris") -> Manifest:
     manifest = registry.commit_version(store, draft(upload, model), None)
     registry.publish_to_alias(store, manifest, alias="live", changed_by="publish", reason=upload, now=NOW)
     return manifest
 
 
-def live(store: ObjectStore) -> Alias:
+def live(store: MemoryStore) -> Alias:
     return registry.read_alias(store, "iris", "live")[0]
 
 
 @pytest.fixture
-def store() -> ObjectStore:
+def store() -> MemoryStore:
     return memory_store()
 
 
-def test_first_version_is_number_one(store: ObjectStore) -> None:
+def test_first_version_is_number_one(store: MemoryStore) -> None:
     manifest = registry.commit_version(store, draft(), None)
 
     assert manifest.version == 1
     assert registry.read_version(store, "iris", 1) == manifest
 
 
-def test_versions_are_numbered_without_gaps_and_in_numeric_order(store: ObjectStore) -> None:
+def test_versions_are_numbered_without_gaps_and_in_numeric_order(store: MemoryStore) -> None:
     for number in range(1, 13):
         registry.commit_version(store, draft(f"u{number}"), None)
 
     assert registry.list_versions(store, "iris") == list(range(1, 13))
 
 
-def test_models_are_listed_once_each(store: ObjectStore) -> None:
+def test_models_are_listed_once_each(store: MemoryStore) -> None:
     for upload, model in (("u1", "iris"), ("u2", "iris"), ("u3", "digits")):
         publish(store, upload, model)
 
     assert registry.list_models(store) == ["digits", "iris"]
 
 
-def test_model_whose_name_starts_with_anothers_keeps_its_own_versions(store: ObjectStore) -> None:
+def test_model_whose_name_starts_with_anothers_keeps_its_own_versions(store: MemoryStore) -> None:
     registry.commit_version(store, draft("u1", "iris-large"), None)
     registry.commit_version(store, draft("u2", "iris-large"), None)
 
@@ -85,7 +85,7 @@ def test_model_whose_name_starts_with_anothers_keeps_its_own_versions(store: Obj
     assert manifest.version == 1
 
 
-def test_same_upload_makes_one_version(store: ObjectStore) -> None:
+def test_same_upload_makes_one_version(store: MemoryStore) -> None:
     first = registry.commit_version(store, draft("u1"), None)
     registry.commit_version(store, draft("u2"), None)
 
@@ -95,7 +95,7 @@ def test_same_upload_makes_one_version(store: ObjectStore) -> None:
     assert registry.list_versions(store, "iris") == [1, 2]
 
 
-def test_upload_written_after_the_versions_is_a_new_one(store: ObjectStore) -> None:
+def test_upload_written_after_the_versions_is_a_new_one(store: MemoryStore) -> None:
     registry.commit_version(store, draft("nightly"), None)
     (written,) = store.list("models/iris/versions/")
 
@@ -104,7 +104,7 @@ def test_upload_written_after_the_versions_is_a_new_one(store: ObjectStore) -> N
     assert manifest.version == 2
 
 
-def test_version_is_found_by_its_upload(store: ObjectStore) -> None:
+def test_version_is_found_by_its_upload(store: MemoryStore) -> None:
     registry.commit_version(store, draft("u1"), None)
     second = registry.commit_version(store, draft("u2"), None)
     written = max(entry.modified_at for entry in store.list("models/iris/versions/"))
@@ -114,14 +114,14 @@ def test_version_is_found_by_its_upload(store: ObjectStore) -> None:
     assert registry.find_upload(store, "iris", "u3") is None
 
 
-def test_unknown_version_says_which(store: ObjectStore) -> None:
+def test_unknown_version_says_which(store: MemoryStore) -> None:
     publish(store, "u1")
 
     with pytest.raises(VersionNotFound, match="'iris' has no version 7"):
         registry.read_version(store, "iris", 7)
 
 
-def test_unknown_alias_of_a_known_model_is_not_an_unknown_model(store: ObjectStore) -> None:
+def test_unknown_alias_of_a_known_model_is_not_an_unknown_model(store: MemoryStore) -> None:
     publish(store, "u1")
 
     with pytest.raises(AliasNotFound):
@@ -130,14 +130,14 @@ def test_unknown_alias_of_a_known_model_is_not_an_unknown_model(store: ObjectSto
         registry.read_alias(store, "rose", "live")
 
 
-def test_aliases_are_listed_by_name(store: ObjectStore) -> None:
+def test_aliases_are_listed_by_name(store: MemoryStore) -> None:
     manifest = publish(store, "u1")
     registry.publish_to_alias(store, manifest, alias="canary", changed_by="publish", reason="u1", now=NOW)
 
     assert registry.list_aliases(store, "iris") == ["canary", "live"]
 
 
-def test_rejection_is_read_back_as_it_was_written(store: ObjectStore) -> None:
+def test_rejection_is_read_back_as_it_was_written(store: MemoryStore) -> None:
     rejection = Rejection(model="iris", upload="u1", code="not-onnx", detail="It is empty.", rejected_at=NOW)
 
     registry.write_rejection(store, rejection)
@@ -146,7 +146,7 @@ def test_rejection_is_read_back_as_it_was_written(store: ObjectStore) -> None:
     assert registry.read_rejection(store, "iris", "u2") is None
 
 
-def test_alias_embeds_the_manifest_it_points_at(store: ObjectStore) -> None:
+def test_alias_embeds_the_manifest_it_points_at(store: MemoryStore) -> None:
     manifest = publish(store, "u1")
 
     alias = live(store)
@@ -155,7 +155,7 @@ def test_alias_embeds_the_manifest_it_points_at(store: ObjectStore) -> None:
     assert (alias.revision, alias.changed_by, alias.reason, alias.previous) == (1, "publish", "u1", None)
 
 
-def test_moved_alias_names_the_digest_of_the_document_before(store: ObjectStore) -> None:
+def test_moved_alias_names_the_digest_of_the_document_before(store: MemoryStore) -> None:
     publish(store, "u1")
     before = store.get(alias_key("iris", "live")).data
 
@@ -165,7 +165,7 @@ def test_moved_alias_names_the_digest_of_the_document_before(store: ObjectStore)
     assert live(store).previous == hashlib.sha256(before).hexdigest()
 
 
-def test_redelivery_does_not_undo_a_rollback(store: ObjectStore) -> None:
+def test_redelivery_does_not_undo_a_rollback(store: MemoryStore) -> None:
     first = publish(store, "u1")
     second = publish(store, "u2")
     stored = store.get(alias_key("iris", "live"))
@@ -180,7 +180,7 @@ def test_redelivery_does_not_undo_a_rollback(store: ObjectStore) -> None:
     assert live(store) == back
 
 
-def test_older_upload_that_finishes_last_does_not_take_the_alias_back(store: ObjectStore) -> None:
+def test_older_upload_that_finishes_last_does_not_take_the_alias_back(store: MemoryStore) -> None:
     older = registry.commit_version(store, draft("u1"), None)
     publish(store, "u2")
 
@@ -192,7 +192,7 @@ def test_older_upload_that_finishes_last_does_not_take_the_alias_back(store: Obj
     assert live(store).routes[0].manifest.version == 2
 
 
-def test_eight_racing_uploads_make_eight_versions_and_the_newest_is_live(store: ObjectStore) -> None:
+def test_eight_racing_uploads_make_eight_versions_and_the_newest_is_live(store: MemoryStore) -> None:
     start = threading.Barrier(8)
 
     def race(upload: str) -> int:
@@ -207,7 +207,7 @@ def test_eight_racing_uploads_make_eight_versions_and_the_newest_is_live(store: 
     assert live(store).routes[0].manifest.version == 8
 
 
-def test_eight_racing_deliveries_of_one_upload_make_one_version(store: ObjectStore) -> None:
+def test_eight_racing_deliveries_of_one_upload_make_one_version(store: MemoryStore) -> None:
     start = threading.Barrier(8)
 
     def race(_: int) -> int:
@@ -222,11 +222,11 @@ def test_eight_racing_deliveries_of_one_upload_make_one_version(store: ObjectSto
     assert live(store).revision == 1
 
 
-class BusyAtFirst(ObjectStore):
+class BusyAtFirst(MemoryStore):
     """A bucket that, as S3 may, answers a first conditional write with a conflict and holds nothing."""
 
     def __init__(self) -> None:
-        super().__init__(MemoryStore())
+        super().__init__()
         self._busy = True
 
     def create(self, key: str, data: bytes) -> None:
@@ -268,7 +268,7 @@ class Schedule:
 class InTurn:
     """A store whose every call waits for its publisher's turn."""
 
-    def __init__(self, store: ObjectStore, schedule: Schedule, publisher: int) -> None:
+    def __init__(self, store: MemoryStore, schedule: Schedule, publisher: int) -> None:
         self._store = store
         self._wait: Callable[[], None] = lambda: schedule.wait(publisher)
 
@@ -300,16 +300,32 @@ class InTurn:
         self._wait()
         self._store.replace(key, data, etag)
 
-    def list(self, prefix: str) -> Iterator[Entry]:
+    def list(self, prefix: str, after: str = "") -> Iterator[Entry]:
         self._wait()
-        return self._store.list(prefix)
+        return self._store.list(prefix, after)
+
+    def list_folders(self, prefix: str) -> Sequence[str]:
+        self._wait()
+        return self._store.list_folders(prefix)
+
+    def delete(self, key: str) -> None:
+        self._wait()
+        self._store.delete(key)
+
+    def generations(self, prefix: str) -> Iterator[Generation]:
+        self._wait()
+        return self._store.generations(prefix)
+
+    def purge(self, generations: Iterable[Generation]) -> None:
+        self._wait()
+        self._store.purge(generations)
 
     def presign(self, method: Literal["GET", "PUT"], key: str, expires_s: int) -> str:
         self._wait()
         return self._store.presign(method, key, expires_s)
 
 
-def interleave(store: ObjectStore, uploads: list[str], order: list[int]) -> None:
+def interleave(store: MemoryStore, uploads: list[str], order: list[int]) -> None:
     schedule = Schedule(order, len(uploads))
 
     def run(publisher: int) -> None:
@@ -343,7 +359,7 @@ def test_however_publishers_interleave_each_upload_is_one_version_and_the_newest
 
 @pytest.mark.parametrize("size_bytes", [0, 1, PART_SIZE_BYTES, 2 * PART_SIZE_BYTES + 5])
 def test_blob_is_the_same_from_bytes_and_from_a_file(
-    store: ObjectStore, tmp_path: Path, size_bytes: int
+    store: MemoryStore, tmp_path: Path, size_bytes: int
 ) -> None:
     data = bytes(index % 251 for index in range(256)) * (size_bytes // 256 + 1)
     data = data[:size_bytes]
@@ -362,7 +378,7 @@ def test_blob_is_the_same_from_bytes_and_from_a_file(
     ]
 
 
-def test_blob_that_stands_already_is_not_written_again(store: ObjectStore) -> None:
+def test_blob_that_stands_already_is_not_written_again(store: MemoryStore) -> None:
     blob = registry.put_blob(store, b"weights")
     (before,) = store.list("blobs/sha256/")
 
@@ -372,7 +388,7 @@ def test_blob_that_stands_already_is_not_written_again(store: ObjectStore) -> No
     assert before.key == blob_key(blob.digest)
 
 
-def test_documents_are_readable_json(store: ObjectStore) -> None:
+def test_documents_are_readable_json(store: MemoryStore) -> None:
     manifest = publish(store, "u1")
 
     document = msgspec.json.decode(store.get(version_key("iris", 1)).data)
@@ -382,7 +398,7 @@ def test_documents_are_readable_json(store: ObjectStore) -> None:
     assert document["created_at"] == "2026-07-01T00:00:00Z"
 
 
-def test_document_of_a_later_format_is_neither_read_nor_replaced(store: ObjectStore) -> None:
+def test_document_of_a_later_format_is_neither_read_nor_replaced(store: MemoryStore) -> None:
     publish(store, "u1")
     key = alias_key("iris", "live")
     later = store.get(key).data.replace(b'{"format":1', b'{"format":2', 1)

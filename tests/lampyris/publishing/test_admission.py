@@ -1,7 +1,7 @@
 """From the inbox to a live version, whatever fails on the way and however often it comes."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -12,13 +12,13 @@ import msgspec
 import onnx
 import onnxruntime
 import pytest
-from obstore.store import MemoryStore
+from lampyris.domain.registry import list_versions, read_alias, read_rejection, read_version
 
-from lampyris.adapters.object_store import ObjectStore, memory_store
+from lampyris.adapters.memory_store import MemoryStore
+from lampyris.adapters.object_store import memory_store
 from lampyris.domain.bundle import Bundle
 from lampyris.domain.layout import BUNDLE_FILE, MODELS, Upload, alias_key, rejected_prefix
 from lampyris.domain.manifest import Alias, Manifest, Rejection
-from lampyris.domain.registry import list_versions, read_alias, read_rejection, read_version
 from lampyris.domain.store import Entry, Store, Stored
 from lampyris.errors import StoreUnavailable
 from lampyris.publishing.admission import admit
@@ -52,11 +52,11 @@ def live(store: Store) -> Alias:
 
 
 @pytest.fixture
-def store() -> ObjectStore:
+def store() -> MemoryStore:
     return memory_store()
 
 
-def test_bundle_becomes_the_live_version(store: ObjectStore, bundle: Files) -> None:
+def test_bundle_becomes_the_live_version(store: MemoryStore, bundle: Files) -> None:
     document = msgspec.json.decode(bundle[BUNDLE_FILE], type=Bundle)
 
     manifest = publish(drop(store, bundle_at("u1"), bundle), store)
@@ -71,7 +71,7 @@ def test_bundle_becomes_the_live_version(store: ObjectStore, bundle: Files) -> N
 
 
 def test_published_artifact_is_what_predicting_loads(
-    store: ObjectStore, mlp: Callable[..., onnx.ModelProto], tmp_path: Path
+    store: MemoryStore, mlp: Callable[..., onnx.ModelProto], tmp_path: Path
 ) -> None:
     upload = Upload(model="iris", upload="u1", file="large.onnx")
     store.put(upload.key, mlp(300, 300, 3).SerializeToString())
@@ -87,7 +87,7 @@ def test_published_artifact_is_what_predicting_loads(
     assert [value.name for value in session.get_outputs()] == ["y"]
 
 
-def test_trial_in_its_own_process_publishes_the_same(store: ObjectStore, bundle: Files) -> None:
+def test_trial_in_its_own_process_publishes_the_same(store: MemoryStore, bundle: Files) -> None:
     here = publish(drop(store, bundle_at("u1"), bundle), store)
     trial = partial(run_trial, limits=Limits(upload_bytes=LIMIT_BYTES, memory_bytes=2**30, time_s=60))
 
@@ -101,7 +101,7 @@ def test_trial_in_its_own_process_publishes_the_same(store: ObjectStore, bundle:
 
 
 def test_refused_upload_leaves_its_reason_and_nothing_else(
-    store: ObjectStore, changed: Callable[..., Files]
+    store: MemoryStore, changed: Callable[..., Files]
 ) -> None:
     rejection = publish(drop(store, bundle_at("u1"), changed({"model.onnx": b"\x80pickle"})), store)
 
@@ -114,7 +114,7 @@ def test_refused_upload_leaves_its_reason_and_nothing_else(
 
 
 def test_refused_upload_leaves_the_live_version_live(
-    store: ObjectStore, bundle: Files, changed: Callable[..., Files]
+    store: MemoryStore, bundle: Files, changed: Callable[..., Files]
 ) -> None:
     publish(drop(store, bundle_at("u1"), bundle), store)
     before = store.get(alias_key("iris", "live"))
@@ -125,7 +125,7 @@ def test_refused_upload_leaves_the_live_version_live(
     assert list_versions(store, "iris") == [1]
 
 
-def test_too_large_upload_is_refused_with_both_sizes(store: ObjectStore, bundle: Files) -> None:
+def test_too_large_upload_is_refused_with_both_sizes(store: MemoryStore, bundle: Files) -> None:
     rejection = publish(drop(store, bundle_at("u1"), bundle), store, limit_bytes=100)
 
     assert isinstance(rejection, Rejection)
@@ -133,7 +133,7 @@ def test_too_large_upload_is_refused_with_both_sizes(store: ObjectStore, bundle:
     assert "at most 100" in rejection.detail
 
 
-def test_upload_delivered_twice_is_one_version(store: ObjectStore, bundle: Files) -> None:
+def test_upload_delivered_twice_is_one_version(store: MemoryStore, bundle: Files) -> None:
     upload = drop(store, bundle_at("u1"), bundle)
     first = publish(upload, store)
 
@@ -145,17 +145,16 @@ def test_upload_delivered_twice_is_one_version(store: ObjectStore, bundle: Files
 
 
 def test_upload_delivered_again_after_the_inbox_was_emptied_is_the_version_it_made(bundle: Files) -> None:
-    bucket = MemoryStore()
-    store = ObjectStore(bucket)
+    store = memory_store()
     upload = drop(store, bundle_at("u1"), bundle)
     first = publish(upload, store)
-    bucket.delete([upload.key])
+    store.delete(upload.key)
 
     assert publish(upload, store) == first
     assert list(store.list(rejected_prefix("iris"))) == []
 
 
-def test_upload_that_is_gone_before_its_turn_is_refused(store: ObjectStore) -> None:
+def test_upload_that_is_gone_before_its_turn_is_refused(store: MemoryStore) -> None:
     rejection = publish(bundle_at("u1"), store)
 
     assert isinstance(rejection, Rejection)
@@ -163,17 +162,16 @@ def test_upload_that_is_gone_before_its_turn_is_refused(store: ObjectStore) -> N
 
 
 def test_refused_upload_that_is_gone_keeps_its_first_reason(bundle: Files) -> None:
-    bucket = MemoryStore()
-    store = ObjectStore(bucket)
+    store = memory_store()
     upload = drop(store, bundle_at("u1"), {**bundle, "probe.json": b"{}"})
     first = publish(upload, store)
-    bucket.delete([upload.key])
+    store.delete(upload.key)
 
     assert publish(upload, store) == first
 
 
 def test_same_place_written_again_later_is_a_new_version(
-    store: ObjectStore, mlp: Callable[..., onnx.ModelProto]
+    store: MemoryStore, mlp: Callable[..., onnx.ModelProto]
 ) -> None:
     nightly = Upload(model="iris", upload="nightly", file="model.onnx")
     store.put(nightly.key, mlp(4, 3, seed=1).SerializeToString())
@@ -186,7 +184,7 @@ def test_same_place_written_again_later_is_a_new_version(
     assert live(store).routes[0].manifest.version == 2
 
 
-def test_upload_delivered_twice_at_once_is_one_version(store: ObjectStore, bundle: Files) -> None:
+def test_upload_delivered_twice_at_once_is_one_version(store: MemoryStore, bundle: Files) -> None:
     upload = drop(store, bundle_at("u1"), bundle)
     start = threading.Barrier(3)
 
@@ -202,7 +200,7 @@ def test_upload_delivered_twice_at_once_is_one_version(store: ObjectStore, bundl
 
 
 def test_eight_uploads_at_once_are_eight_versions_and_the_newest_is_live(
-    store: ObjectStore, bundle: Files
+    store: MemoryStore, bundle: Files
 ) -> None:
     uploads = [drop(store, bundle_at(f"u{number}"), bundle) for number in range(8)]
     start = threading.Barrier(8)
@@ -221,7 +219,7 @@ def test_eight_uploads_at_once_are_eight_versions_and_the_newest_is_live(
 class Failing:
     """A store that fails at its k-th call, before or after the call has taken effect."""
 
-    def __init__(self, store: ObjectStore, *, at: int, when: str) -> None:
+    def __init__(self, store: MemoryStore, *, at: int, when: str) -> None:
         self._store = store
         self._calls_left = at
         self._when = when
@@ -257,8 +255,20 @@ class Failing:
     def replace(self, key: str, data: bytes, etag: str) -> None:
         self._call(self._store.replace, key, data, etag)
 
-    def list(self, prefix: str) -> Iterator[Entry]:
-        return self._call(self._store.list, prefix)  # type: ignore[no-any-return]  # as above
+    def list(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        return self._call(self._store.list, prefix, after)  # type: ignore[no-any-return]  # as above
+
+    def list_folders(self, prefix: str) -> Sequence[str]:
+        return self._call(self._store.list_folders, prefix)  # type: ignore[no-any-return]  # as above
+
+    def delete(self, key: str) -> None:
+        self._call(self._store.delete, key)
+
+    def generations(self, prefix: str) -> Iterator[Generation]:
+        return self._call(self._store.generations, prefix)  # type: ignore[no-any-return]  # as above
+
+    def purge(self, generations: Iterable[Generation]) -> None:
+        self._call(self._store.purge, generations)
 
     def presign(self, method: Literal["GET", "PUT"], key: str, expires_s: int) -> str:
         return self._call(self._store.presign, method, key, expires_s)  # type: ignore[no-any-return]  # as above

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lampyris.adapters.object_store import ObjectStore, memory_store
+from lampyris.adapters.memory_store import MemoryStore
+from lampyris.adapters.object_store import memory_store
 from lampyris.domain.bundle import MODEL_FILE, PROBE_FILE, Bundle, BundleFile
 from lampyris.domain.layout import BUNDLE_FILE, Upload
 from lampyris.domain.manifest import PART_SIZE_BYTES
@@ -23,28 +24,28 @@ LIMIT_BYTES = 2**30
 
 
 @pytest.fixture
-def store() -> ObjectStore:
+def store() -> MemoryStore:
     return memory_store()
 
 
-def drop(store: ObjectStore, files: Files) -> None:
+def drop(store: MemoryStore, files: Files) -> None:
     for name, data in files.items():
         store.put(BUNDLE.key if name == BUNDLE_FILE else BUNDLE.file_key(name), data)
 
 
-def take(store: ObjectStore, upload: Upload, folder: Path, limit_bytes: int = LIMIT_BYTES) -> Received:
+def take(store: MemoryStore, upload: Upload, folder: Path, limit_bytes: int = LIMIT_BYTES) -> Received:
     delivery = find_delivery(store, upload)
     assert delivery is not None
     return receive(store, delivery, folder, limit_bytes=limit_bytes)
 
 
-def test_upload_that_is_not_there_is_not_found(store: ObjectStore) -> None:
+def test_upload_that_is_not_there_is_not_found(store: MemoryStore) -> None:
     store.put(BUNDLE.file_key(MODEL_FILE), b"a bundle's file, without its bundle")
 
     assert find_delivery(store, BUNDLE) is None
 
 
-def test_upload_is_complete_when_its_last_object_was_written(store: ObjectStore, bundle: Files) -> None:
+def test_upload_is_complete_when_its_last_object_was_written(store: MemoryStore, bundle: Files) -> None:
     drop(store, bundle)
     delivery = find_delivery(store, BUNDLE)
 
@@ -52,7 +53,7 @@ def test_upload_is_complete_when_its_last_object_was_written(store: ObjectStore,
     assert delivery.completed_at == max(entry.modified_at for entry in store.list(BUNDLE.prefix))
 
 
-def test_bundle_is_received_whole(store: ObjectStore, bundle: Files, folder: Path) -> None:
+def test_bundle_is_received_whole(store: MemoryStore, bundle: Files, folder: Path) -> None:
     drop(store, bundle)
 
     received = take(store, BUNDLE, folder)
@@ -64,7 +65,7 @@ def test_bundle_is_received_whole(store: ObjectStore, bundle: Files, folder: Pat
 
 
 def test_only_names_of_ours_are_written_to_disk(
-    store: ObjectStore, changed: Callable[..., Files], folder: Path
+    store: MemoryStore, changed: Callable[..., Files], folder: Path
 ) -> None:
     drop(store, changed({"numpy.py": b"raise SystemExit"}))
 
@@ -75,7 +76,7 @@ def test_only_names_of_ours_are_written_to_disk(
 
 @pytest.mark.parametrize("size_bytes", [0, 1, PART_SIZE_BYTES, PART_SIZE_BYTES + 1])
 def test_bare_model_of_any_size_arrives_as_it_was_sent(
-    store: ObjectStore, folder: Path, size_bytes: int
+    store: MemoryStore, folder: Path, size_bytes: int
 ) -> None:
     data = b"\x08" * size_bytes
     store.put(BARE.key, data)
@@ -87,7 +88,7 @@ def test_bare_model_of_any_size_arrives_as_it_was_sent(
 
 
 def test_too_large_upload_is_refused_before_it_is_read(
-    store: ObjectStore, bundle: Files, folder: Path
+    store: MemoryStore, bundle: Files, folder: Path
 ) -> None:
     drop(store, bundle)
     size_bytes = sum(map(len, bundle.values()))
@@ -97,14 +98,14 @@ def test_too_large_upload_is_refused_before_it_is_read(
     assert list(folder.iterdir()) == []
 
 
-def test_missing_file_is_refused_by_name(store: ObjectStore, bundle: Files, folder: Path) -> None:
+def test_missing_file_is_refused_by_name(store: MemoryStore, bundle: Files, folder: Path) -> None:
     drop(store, {name: data for name, data in bundle.items() if name != PROBE_FILE})
 
     with pytest.raises(CorruptBundle, match=r"names files/probe\.json, which is missing"):
         take(store, BUNDLE, folder)
 
 
-def test_extra_file_is_refused_by_name(store: ObjectStore, bundle: Files, folder: Path) -> None:
+def test_extra_file_is_refused_by_name(store: MemoryStore, bundle: Files, folder: Path) -> None:
     drop(store, {**bundle, "weights.bin": b"x"})
 
     with pytest.raises(CorruptBundle, match=r"files/weights\.bin was uploaded, but"):
@@ -112,7 +113,7 @@ def test_extra_file_is_refused_by_name(store: ObjectStore, bundle: Files, folder
 
 
 @pytest.mark.parametrize("name", [MODEL_FILE, PROBE_FILE, "report.html"])
-def test_altered_file_is_refused_by_name(store: ObjectStore, bundle: Files, folder: Path, name: str) -> None:
+def test_altered_file_is_refused_by_name(store: MemoryStore, bundle: Files, folder: Path, name: str) -> None:
     altered = bytearray(bundle[name])
     altered[len(altered) // 2] ^= 1
     drop(store, {**bundle, name: bytes(altered)})
@@ -121,7 +122,7 @@ def test_altered_file_is_refused_by_name(store: ObjectStore, bundle: Files, fold
         take(store, BUNDLE, folder)
 
 
-def test_file_cut_short_is_refused_with_both_sizes(store: ObjectStore, bundle: Files, folder: Path) -> None:
+def test_file_cut_short_is_refused_with_both_sizes(store: MemoryStore, bundle: Files, folder: Path) -> None:
     drop(store, {**bundle, "report.html": b"<html>"})
 
     with pytest.raises(CorruptBundle, match=r"files/report\.html has 6 bytes; bundle\.json says 13"):
@@ -129,7 +130,7 @@ def test_file_cut_short_is_refused_with_both_sizes(store: ObjectStore, bundle: F
 
 
 def test_name_that_leads_out_of_the_bundle_is_missing(
-    store: ObjectStore, bundle: Files, folder: Path
+    store: MemoryStore, bundle: Files, folder: Path
 ) -> None:
     document = msgspec.json.decode(bundle[BUNDLE_FILE], type=Bundle)
     outside = document.files | {"../../../u2/files/model.onnx": document.files[MODEL_FILE]}
@@ -159,7 +160,7 @@ def test_bundle_without_a_model_or_a_probe_is_refused(
         read_bundle(msgspec.json.encode(lacking))
 
 
-def test_document_of_unreasonable_size_is_not_read(store: ObjectStore, folder: Path) -> None:
+def test_document_of_unreasonable_size_is_not_read(store: MemoryStore, folder: Path) -> None:
     store.put(BUNDLE.key, b" " * 1_000_001)
 
     with pytest.raises(CorruptBundle, match="1,000,001 bytes; at most 1,000,000"):

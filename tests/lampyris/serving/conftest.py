@@ -6,7 +6,6 @@ from threading import Event, Lock
 
 import pytest
 
-from lampyris.adapters.object_store import ObjectStore
 from lampyris.domain.store import Store, Stored
 from lampyris.errors import StoreUnavailable
 
@@ -19,7 +18,7 @@ class WatchedStore:
     many bytes are missing at its end; while `open` is not set, ranges and changed aliases hang.
     """
 
-    inner: ObjectStore
+    inner: Store
     reads: list[str] = field(default_factory=list)
     damage: dict[str, int] = field(default_factory=dict)
     damages: float = float("inf")
@@ -71,7 +70,6 @@ class Clock:
 
 @pytest.fixture
 def watched(store: Store) -> Iterator[WatchedStore]:
-    assert isinstance(store, ObjectStore)
     watched = WatchedStore(store)
     watched.open.set()
     yield watched

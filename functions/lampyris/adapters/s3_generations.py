@@ -1,0 +1,77 @@
+"""The versions that an S3 bucket keeps of its objects: listed, and removed for good.
+
+obstore knows the present version alone, so this is boto3's. Only who erases and collects garbage comes here:
+boto3 is a quarter of a second to import, which no prediction waits for.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from lampyris.domain.store import Generation
+from lampyris.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+_PURGED_AT_ONCE = 1000  # as many as S3 takes in one request
+
+
+def generations(bucket: "S3Store", prefix: str) -> Iterator[Generation]:
+    """Yield every version and every mark of deletion below `prefix`. Raises: StoreUnavailable."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see the module
+
+    pages = _client(bucket).get_paginator("list_object_versions")
+    try:
+        for page in pages.paginate(Bucket=bucket.config["bucket"], Prefix=prefix):
+            yield from sorted(
+                map(_generation, page.get("Versions", []) + page.get("DeleteMarkers", [])),
+                key=lambda found: (found.key, not found.is_latest),
+            )
+    except (BotoCoreError, ClientError) as error:
+        raise StoreUnavailable(operation=f"list versions of {prefix}", cause=str(error)) from error
+
+
+def _generation(found: dict[str, Any]) -> Generation:
+    return Generation(
+        key=found["Key"],
+        id=found["VersionId"],
+        size_bytes=found.get("Size", 0),
+        modified_at=found["LastModified"],
+        is_latest=found["IsLatest"],
+    )
+
+
+def purge(bucket: "S3Store", doomed: Iterable[Generation]) -> None:
+    """Remove versions, and say so if one stays. Raises: StoreUnavailable."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see the module
+
+    client, waiting = _client(bucket), iter(doomed)
+    while batch := [{"Key": one.key, "VersionId": one.id} for one in islice(waiting, _PURGED_AT_ONCE)]:
+        try:
+            answer = client.delete_objects(
+                Bucket=bucket.config["bucket"], Delete={"Objects": batch, "Quiet": True}
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise StoreUnavailable(operation="purge", cause=str(error)) from error
+        for failure in answer.get("Errors", []):
+            raise StoreUnavailable(operation=f"purge {failure['Key']}", cause=failure["Code"])
+
+
+def _client(bucket: "S3Store") -> Any:
+    """Open the same bucket with boto3: what it was opened with, and the environment for all else."""
+    import boto3  # noqa: PLC0415 - see the module
+
+    config = bucket.config
+    given = {
+        "aws_access_key_id": config.get("access_key_id"),
+        "aws_secret_access_key": config.get("secret_access_key"),
+    }
+    if bucket.credential_provider is not None:
+        found: Any = bucket.credential_provider()
+        given = {
+            "aws_access_key_id": found["access_key_id"],
+            "aws_secret_access_key": found["secret_access_key"],
+            "aws_session_token": found["token"],
+        }
+    return boto3.client("s3", endpoint_url=config.get("endpoint"), region_name=config.get("region"), **given)
