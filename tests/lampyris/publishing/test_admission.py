@@ -19,7 +19,7 @@ from lampyris.adapters.object_store import memory_store
 from lampyris.domain.bundle import Bundle
 from lampyris.domain.layout import BUNDLE_FILE, MODELS, Upload, alias_key, rejected_prefix
 from lampyris.domain.manifest import Alias, Manifest, Rejection
-from lampyris.domain.store import Entry, Store, Stored
+from lampyris.domain.store import Entry, Generation, Store, Stored
 from lampyris.errors import StoreUnavailable
 from lampyris.publishing.admission import admit
 from lampyris.publishing.confinement import Limits, run_trial
