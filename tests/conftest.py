@@ -2,6 +2,7 @@
 
 import os
 import platform
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -27,3 +28,18 @@ def _no_real_account() -> Iterator[None]:
         for name, value in TEST_ENVIRONMENT.items():
             environment.setenv(name, value)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible_processes() -> Iterator[None]:
+    """Let SIGINT end the processes that tests start, even when the tests themselves were started to ignore it.
+
+    Scripts start what they put into the background (`scripts/test &`) that way, and a process passes on which
+    signals it ignores, but not which it handles. So the tests handle it, by doing nothing.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    yield
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
