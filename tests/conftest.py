@@ -32,7 +32,7 @@ def _no_real_account() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _interruptible_processes() -> Iterator[None]:
-    """Let SIGINT end the processes that tests start, even when the tests themselves were started to ignore it.
+    """Let SIGINT end the processes that tests start, even when the tests were started to ignore it.
 
     Scripts start what they put into the background (`scripts/test &`) that way, and a process passes on which
     signals it ignores, but not which it handles. So the tests handle it, by doing nothing.
