@@ -9,7 +9,7 @@ The classes are written out, as dataclasses would cost a cold start half a milli
     │   ├── BodyTooLarge, ImageTooLarge, ImagesTooLarge, TooManyRows, ResponseTooLarge
     │   ├── NotAcceptable
     │   ├── InvalidTensor, InvalidImage, TaskNotSupported
-    │   └── InvalidName
+    │   └── InvalidName, InvalidSplit
     ├── NotFound                 what was named does not exist
     │   └── ModelNotFound, VersionNotFound, VersionDeleted, AliasNotFound, UploadNotFound, ObjectNotFound
     ├── Conflict                 it cannot be done as things stand
@@ -187,6 +187,12 @@ class InvalidName(InvalidRequest):
         self.kind = kind
         self.name = name
         self.rule = rule
+
+
+class InvalidSplit(_SaysWhy, InvalidRequest):
+    """Requests cannot be shared out over versions like that."""
+
+    code = "invalid-split"
 
 
 class NotFound(LampyrisError):

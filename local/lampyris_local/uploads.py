@@ -14,9 +14,10 @@ from lampyris.domain.bundle import Bundle
 from lampyris.domain.layout import BUNDLE_FILE, FILES, INBOX, Upload
 from lampyris.domain.manifest import Manifest, Rejection
 from lampyris.domain.names import LIVE, check_model_name
-from lampyris.domain.registry import find_upload, read_alias, read_rejection
 from lampyris.domain.store import Store
 from lampyris.errors import AliasNotFound, LampyrisError, ModelNotFound
+from lampyris.registry.documents import read_alias, read_rejection
+from lampyris.registry.versions import find_upload
 
 _POLL_S = 0.1
 
@@ -168,7 +169,7 @@ def wait_for_verdict(
     sent_at = next((entry.modified_at for entry in inbox if entry.key == upload.key), None)
     while clock() - started < timeout_s:
         manifest = find_upload(store, upload.model, upload.upload, sent_at)
-        if manifest is not None and _went_live(store, manifest):
+        if isinstance(manifest, Manifest) and _went_live(store, manifest):
             return manifest
         rejection = read_rejection(store, upload.model, upload.upload)
         if rejection is not None:

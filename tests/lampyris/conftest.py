@@ -79,7 +79,8 @@ def publish(store: Store, tmp_path: Path) -> Publish:
         folder.mkdir()
         onnx.save(model, folder / "model.onnx")
         optimise(folder / "model.onnx", limit_bytes=2**30)
-        weights = folder / WEIGHTS_FILE
+        files = [folder / name for name in (GRAPH_FILE, WEIGHTS_FILE)]
+        graph, *weights = put_blobs(store, folder.name, [file for file in files if file.exists()])
         draft = Manifest(
             model=name,
             version=0,
@@ -88,19 +89,17 @@ def publish(store: Store, tmp_path: Path) -> Publish:
             source="0" * 64,
             signature=signature,
             artifact=Artifact(
-                graph=put_blob(store, folder / GRAPH_FILE),
-                weights=put_blob(store, weights) if weights.exists() else None,
-                onnxruntime=onnxruntime.__version__,
+                graph=graph, weights=next(iter(weights), None), onnxruntime=onnxruntime.__version__
             ),
+            published=A_CHANGE,
         )
         manifest = commit_version(store, draft, None)
         publish_to_alias(
             store,
             manifest,
             alias="live",
-            changed_by="a test",
-            reason="to test",
-            now=datetime(2026, 1, 1, tzinfo=UTC),
+            author=Author(key=f"live:{name}:{draft.upload}", by="a test", reason="to test"),
+            now=NOW,
         )
         return manifest
 

@@ -1,7 +1,7 @@
 """What a build hands over: `bundle.json`, and the files that it names under `files/`."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -10,6 +10,10 @@ from lampyris.domain.tensors import Tensor
 
 MODEL_FILE = "model.onnx"
 PROBE_FILE = "probe.json"
+# A test set: what the model takes, under the names of its inputs, and the class of each row as `labels`.
+EVALUATION_FILE = "evaluation.npz"
+# The model before it was compressed, to measure what that cost.
+REFERENCE_FILE = "reference.onnx"
 
 
 class BundleFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,10 +23,26 @@ class BundleFile(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
 
 
+class Gates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a version must keep to be live, measured when it is published; None is no limit.
+
+    Accuracies and drops are shares (0.01 is one point), of the test set in the bundle. A version that fails is
+    registered without going live ("hold"), or refused.
+    """
+
+    min_accuracy: float | None = None
+    max_drop_fp32: float | None = None
+    max_drop_live: float | None = None
+    max_size_bytes: int | None = None
+    max_latency_p99_ms: float | None = None
+    max_cold_start_ms: float | None = None
+    on_failure: Literal["hold", "refuse"] = "hold"
+
+
 class Bundle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The document `bundle.json`. It is uploaded last: its presence says that the bundle is whole.
 
-    `files` holds at least MODEL_FILE and PROBE_FILE. `metrics` is by precision, for instance
+    `files` holds at least MODEL_FILE and PROBE_FILE. `licences` are SPDX identifiers. `metrics` is by precision, for instance
     `{"fp32": {"accuracy": 0.991, "size_bytes": 440000}, "int8": {…}}`.
     """
 
@@ -31,6 +51,8 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     created_at: datetime
     files: dict[str, BundleFile]
     signature: Signature
+    gates: Gates = Gates()
+    licences: tuple[str, ...] = ()
     metrics: dict[str, dict[str, float]] = {}
     provenance: dict[str, Any] = {}
 

@@ -9,6 +9,10 @@ from lampyris.errors import InvalidName
 
 INBOX = "inbox/"
 MODELS = "models/"
+BLOBS = "blobs/sha256/"
+AUDIT = "audit/"
+AUDIT_HEAD = "audit-head.json"
+RESERVATIONS = "reservations/"
 TUNING = "tuning/"
 BUNDLE_FILE = "bundle.json"
 FILES = "files/"
@@ -16,11 +20,13 @@ FILES = "files/"
 RANDOM_ID_PATTERN = "[0-9a-f]{32}"
 _RANDOM_ID = re.compile(RANDOM_ID_PATTERN)
 _SHA256 = "[0-9a-f]{64}"
+_DIGITS = 9
+_VERSION_KEY = re.compile(r"models/[^/]+/versions/([1-9][0-9]{0,8})\.json")
 _WISH = re.compile(rf"{TUNING}({_SHA256}(?:-{_SHA256})?)/[0-9a-f]{{32}}\.json")
 
 
 def blob_key(digest: str) -> str:
-    return f"blobs/sha256/{digest}"
+    return f"{BLOBS}{digest}"
 
 
 def tuned_key(artifact: str, cpu: str) -> str:
@@ -54,9 +60,10 @@ def version_key(model: str, version: int) -> str:
     return f"models/{model}/versions/{version}.json"
 
 
-def version_of_key(key: str) -> int:
-    """Return the number that a version's key names; the inverse of `version_key`."""
-    return int(key.rpartition("/")[2].removesuffix(".json"))
+def version_of_key(key: str) -> int | None:
+    """Return the number that a version's key names; None for a stray object. The inverse of `version_key`."""
+    found = _VERSION_KEY.fullmatch(key)
+    return None if found is None else int(found[1])
 
 
 def alias_key(model: str, alias: str) -> str:
@@ -65,6 +72,37 @@ def alias_key(model: str, alias: str) -> str:
 
 def aliases_prefix(model: str) -> str:
     return f"models/{model}/aliases/"
+
+
+def revision_key(model: str, alias: str, revision: int) -> str:
+    """Return where a revision of an alias stands for good; in key order, they are in their own."""
+    return f"{revisions_prefix(model, alias)}{revision:0{_DIGITS}}.json"
+
+
+def revisions_prefix(model: str, alias: str) -> str:
+    return f"models/{model}/revisions/{alias}/"
+
+
+def audit_key(number: int) -> str:
+    """Return where an entry of the audit stands; in key order, they are in their own."""
+    return f"{AUDIT}{number:0{_DIGITS}}.json"
+
+
+def number_of_key(key: str) -> int:
+    """Return the number that an entry's or a revision's key names."""
+    return int(key.rpartition("/")[2].removesuffix(".json"))
+
+
+def change_key(change: str) -> str:
+    """Return where it stands what became of a change, whatever letters its idempotency key has."""
+    from hashlib import sha256  # noqa: PLC0415 - 4 ms of a cold start, and for who changes something
+
+    return f"changes/{sha256(change.encode()).hexdigest()}.json"
+
+
+def reservation_key(owner: str) -> str:
+    """Return where it stands which blobs a document is about to name; `owner` tells who writes it."""
+    return f"{RESERVATIONS}{owner}.json"
 
 
 def rejected_prefix(model: str) -> str:

@@ -1,4 +1,4 @@
-"""What a version promises, and what an alias points at: the two kinds of document under `models/`."""
+"""The documents under `models/`: what a version promises, what an alias points at, and what was refused."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -43,10 +43,56 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
         return self.graph.digest if self.weights is None else f"{self.graph.digest}-{self.weights.digest}"
 
 
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """Who changed something, when and why: kept in the document that was changed, until the audit has it.
+
+    `id` is the caller's idempotency key, or a random one; `fingerprint` tells requests with one key apart.
+    The audit had `audited` entries when the change was decided on: its own comes later.
+    """
+
+    id: str
+    action: str
+    by: str
+    reason: str
+    at: datetime
+    audited: int
+    fingerprint: str = ""
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """A limit that a version had to keep: what was measured, and None where it could not be."""
+
+    name: str
+    limit: float
+    measured: float | None
+    passed: bool
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What publishing saw for itself, whatever the upload says.
+
+    `measured` is by name: size_bytes, latency_p50_ms, latency_p99_ms, cold_start_ms, and where there is a
+    test set: accuracy, samples, accuracy_fp32, accuracy_live. `files` are the SHA-256 of what was uploaded.
+    `signed_by` is the SHA-256 of the public key (hex). `bill_of_materials` is a blob: CycloneDX in JSON.
+    """
+
+    measured: dict[str, float] = {}
+    gates: tuple[Gate, ...] = ()
+    files: dict[str, str] = {}
+    signed_by: str | None = None
+    bill_of_materials: Blob | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether no gate failed."""
+        return all(gate.passed for gate in self.gates)
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """A version: immutable, whole or absent. `source` is the SHA-256 of the model file that was uploaded.
 
     `metrics` is by precision ("fp32", "int8"), as the build measured them; `provenance` as the build told it.
+    A version that is being deleted has `closing`: it answers still, but no alias may be pointed at it.
     """
 
     format: Literal[1] = 1  # a document of a later format is not read as if it were of this one
@@ -57,12 +103,26 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     signature: Signature
     artifact: Artifact
+    published: Change
+    licences: tuple[str, ...] = ()
     metrics: dict[str, dict[str, float]] = {}
     provenance: dict[str, Any] = {}
+    evidence: Evidence = Evidence()
+    closing: Change | None = None
+
+
+class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left of a deleted version: its number, which no other gets. Erased ones name no upload."""
+
+    format: Literal[1] = 1
+    model: str
+    version: int
+    upload: str | None
+    deleted: Change
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """One version behind an alias, with its share of the traffic."""
+    """One version behind an alias, with its share of the traffic (or of what is copied) in percent."""
 
     weight: int
     manifest: Manifest
@@ -71,8 +131,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 class Alias(msgspec.Struct, frozen=True, kw_only=True):
     """A movable pointer. It embeds its manifests, so that a cold start reads one document before the blobs.
 
+    The first route is the stable one; the others are canaries. The `shadow` gets copies of requests.
     `newest_published` is the highest version that publishing ever pointed this alias at: an upload delivered
-    again never moves it back or forth. `previous` is the SHA-256 of the document before this one.
+    again never moves it back or forth. `before` is the revision that a rollback restores; `previous` the
+    digest of the revision before this one. Revision 0 has no routes: the alias is about to be made.
     """
 
     format: Literal[1] = 1
@@ -80,11 +142,16 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
     alias: str
     revision: int
     routes: tuple[Route, ...]
-    newest_published: int
-    changed_at: datetime
-    changed_by: str
-    reason: str
-    previous: str | None
+    shadow: Route | None = None
+    before: int | None = None
+    newest_published: int = 0
+    change: Change
+    previous: str | None = None
+
+    @property
+    def stable(self) -> Manifest:
+        """The manifest of the first route."""
+        return self.routes[0].manifest
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):

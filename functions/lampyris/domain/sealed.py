@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class _Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`digest` is the BLAKE3 of the document (hex). A `fence` is raised so that who read it reads it again."""
+    """`digest` is the BLAKE3 of the document (hex). Raising `fence` makes those who read it read it again."""
 
     digest: str
     document: msgspec.Raw

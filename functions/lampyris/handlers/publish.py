@@ -40,9 +40,14 @@ class _S3(msgspec.Struct):
     object: _Object
 
 
+class _UserIdentity(msgspec.Struct, rename="camel"):
+    principal_id: str = "unknown"
+
+
 class _S3Record(msgspec.Struct, rename="camel"):
     event_name: str
     s3: _S3
+    user_identity: _UserIdentity = _UserIdentity()
 
 
 class _Notification(msgspec.Struct):
@@ -70,8 +75,8 @@ def handle(event: dict[str, Any], app: App) -> dict[str, Any]:
     failures = []
     for message in event["Records"]:
         try:
-            for key in _created(message["body"]):
-                _answer(key, app)
+            for key, by in _created(message["body"]):
+                _answer(key, by, app)
         except Exception:
             app.logger.exception(
                 "A message failed and will come again.", extra={"message_id": message["messageId"]}
@@ -80,17 +85,17 @@ def handle(event: dict[str, Any], app: App) -> dict[str, Any]:
     return {"batchItemFailures": failures}
 
 
-def _created(body: str) -> Iterator[str]:
-    """Yield the keys that a message says were written.
+def _created(body: str) -> Iterator[tuple[str, str]]:
+    """Yield the keys that a message says were written, and by whom.
 
     Raises: msgspec.DecodeError if S3 did not write the message.
     """
     for record in msgspec.json.decode(body, type=_Notification).records:
         if record.event_name.startswith("ObjectCreated:"):
-            yield unquote_plus(record.s3.object.key)
+            yield unquote_plus(record.s3.object.key), record.user_identity.principal_id
 
 
-def _answer(key: str, app: App) -> None:
+def _answer(key: str, by: str, app: App) -> None:
     try:
         wish = read_wish(app.store, key) if key.startswith(TUNING) else None
         upload = Upload.from_key(key)
@@ -100,12 +105,12 @@ def _answer(key: str, app: App) -> None:
     if wish is not None:
         _grant(wish, app)
     if upload is not None:
-        _admit(upload, app)
+        _admit(upload, by, app)
 
 
-def _admit(upload: Upload, app: App) -> None:
+def _admit(upload: Upload, by: str, app: App) -> None:
     started = app.clock()
-    outcome = admit(upload, app.store, limit_bytes=app.limit_bytes, trial=app.trial, clock=app.clock)
+    outcome = admit(upload, app.store, by=by, limit_bytes=app.limit_bytes, trial=app.trial, clock=app.clock)
     fields: dict[str, Any] = {"model": upload.model, "upload": upload.upload}
     if isinstance(outcome, Manifest):
         _print("Published", {**fields, "version": outcome.version}, started, app)

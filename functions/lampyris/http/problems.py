@@ -35,6 +35,7 @@ TITLES = {
 PROBLEMS: dict[type[errors.LampyrisError], tuple[int, str | None]] = {
     errors.MalformedRequest: (400, None),
     errors.InvalidName: (400, None),
+    errors.InvalidSplit: (422, None),
     errors.TaskNotSupported: (400, None),
     errors.RouteNotFound: (404, None),
     errors.MethodNotAllowed: (405, None),

@@ -2,24 +2,22 @@
 
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from lampyris.domain.layout import Upload
-from lampyris.domain.manifest import Artifact, Manifest, Rejection
+from lampyris.domain.manifest import Artifact, Change, Manifest, Rejection
 from lampyris.domain.names import LIVE
-from lampyris.domain.registry import (
-    commit_version,
-    find_upload,
-    publish_to_alias,
-    put_blob,
-    read_rejection,
-    write_rejection,
-)
 from lampyris.domain.store import Store
-from lampyris.errors import UploadGone, UploadRefused
+from lampyris.errors import UploadGone, UploadRefused, VersionClosing, VersionDeleted
 from lampyris.publishing.confinement import Accepted
 from lampyris.publishing.inbox import Delivery, find_delivery, receive
+from lampyris.registry.aliases import publish_to_alias
+from lampyris.registry.blobs import put_blobs, release
+from lampyris.registry.changes import Author, begin
+from lampyris.registry.documents import read_rejection, write_rejection
+from lampyris.registry.versions import commit_version, find_upload
 from lampyris.serving.fetch import GRAPH_FILE, WEIGHTS_FILE
 
 # Takes the folder in which the model stands, leaves the artifact there, and says what it promises.
@@ -27,61 +25,90 @@ Trial = Callable[[Path], Accepted]
 
 
 def admit(
-    upload: Upload, store: Store, *, limit_bytes: int, trial: Trial, clock: Callable[[], datetime]
+    upload: Upload,
+    store: Store,
+    *,
+    by: str,
+    limit_bytes: int,
+    trial: Trial,
+    clock: Callable[[], datetime],
 ) -> Manifest | Rejection:
     """Make an upload the newest version and point `live` at it, or leave a Rejection that says why not.
 
+    `by` is who uploaded it.
     Raises: StoreUnavailable, TrialFailed and the like: nothing is decided, and the upload must come again.
     """
     try:
-        manifest = _version_of(upload, store, limit_bytes=limit_bytes, trial=trial, clock=clock)
+        manifest = _version_of(upload, store, by=by, limit_bytes=limit_bytes, trial=trial, clock=clock)
     except UploadRefused as refusal:
         return _reject(upload, refusal, store, now=clock())
-    publish_to_alias(
-        store, manifest, alias=LIVE, changed_by="publish", reason=f"upload {upload.upload}", now=clock()
+    author = Author(
+        key=f"{LIVE}:{upload.model}:{upload.upload}",
+        by=manifest.published.by,
+        reason=manifest.published.reason,
     )
+    with suppress(VersionDeleted, VersionClosing):  # somebody was quick
+        publish_to_alias(store, manifest, alias=LIVE, author=author, now=clock())
+    release(store, _owner(upload))
     return manifest
 
 
+def _owner(upload: Upload) -> str:
+    return f"{upload.model}/{upload.upload}"
+
+
 def _version_of(
-    upload: Upload, store: Store, *, limit_bytes: int, trial: Trial, clock: Callable[[], datetime]
+    upload: Upload,
+    store: Store,
+    *,
+    by: str,
+    limit_bytes: int,
+    trial: Trial,
+    clock: Callable[[], datetime],
 ) -> Manifest:
     """Return the version that was made from an upload, and make it if it was not."""
     delivery = find_delivery(store, upload)
     since = None if delivery is None else delivery.completed_at
     made = find_upload(store, upload.model, upload.upload, since)
-    if made is not None:
+    if isinstance(made, Manifest):
         return made
-    if delivery is None:
+    if delivery is None or made is not None:
         raise UploadGone(key=upload.key)
+    author = Author(key=f"publish:{_owner(upload)}", by=by, reason=f"upload {upload.upload}")
+    published = begin(store, author, "publish", about=(upload.model, upload.upload), at=clock())
     with tempfile.TemporaryDirectory(prefix="lampyris-publish-") as folder:
         draft = _draft(
-            delivery, store, Path(folder), limit_bytes=limit_bytes, trial=trial, created_at=clock()
+            delivery, store, Path(folder), limit_bytes=limit_bytes, trial=trial, published=published
         )
-    return commit_version(store, draft, delivery.completed_at)
+    committed = commit_version(store, draft, delivery.completed_at)
+    if isinstance(committed, Manifest):
+        return committed
+    raise UploadGone(key=upload.key)
 
 
 def _draft(
-    delivery: Delivery, store: Store, folder: Path, *, limit_bytes: int, trial: Trial, created_at: datetime
+    delivery: Delivery, store: Store, folder: Path, *, limit_bytes: int, trial: Trial, published: Change
 ) -> Manifest:
     """Try the upload, store its artifact, write down what it promises; the commit gives it its number."""
     received = receive(store, delivery, folder, limit_bytes=limit_bytes)
     accepted = trial(folder)
-    weights = folder / WEIGHTS_FILE
+    files = [folder / name for name in (GRAPH_FILE, WEIGHTS_FILE)]
+    graph, *weights = put_blobs(store, _owner(delivery.upload), [file for file in files if file.exists()])
     bundle = received.bundle
     return Manifest(
         model=delivery.upload.model,
         version=0,
-        created_at=created_at,
+        created_at=published.at,
         upload=delivery.upload.upload,
         source=received.source,
         signature=accepted.signature,
         artifact=Artifact(
-            graph=put_blob(store, folder / GRAPH_FILE),
-            weights=put_blob(store, weights) if weights.exists() else None,
+            graph=graph,
+            weights=next(iter(weights), None),
             onnxruntime=accepted.onnxruntime,
             tunable=accepted.tunable,
         ),
+        published=published,
         metrics={} if bundle is None else bundle.metrics,
         provenance={} if bundle is None else bundle.provenance,
     )

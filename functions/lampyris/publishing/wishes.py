@@ -6,11 +6,11 @@ from datetime import datetime
 from pathlib import Path
 
 from lampyris.domain.manifest import Artifact
-from lampyris.domain.registry import put_blob
 from lampyris.domain.store import Store
 from lampyris.domain.tuned import Tuned, read_tuned, write_tuned
 from lampyris.publishing.comparison import WORTH_IT
 from lampyris.publishing.confinement import TUNED_FOLDER
+from lampyris.registry.blobs import put_blobs, release
 from lampyris.serving.cpu import Cpu
 from lampyris.serving.fetch import GRAPH_FILE, WEIGHTS_FILE, fetch
 
@@ -28,17 +28,17 @@ def grant(
     """
     if read_tuned(store, artifact, cpu.key) is not None:
         return None
+    owner = f"tuned/{artifact.digest}/{cpu.key}"
     with tempfile.TemporaryDirectory(prefix="lampyris-tune-") as name:
         folder = Path(name, "artifact")
         fetch(artifact, store, folder)
         speedup = tuning(folder)
         form = None
         if speedup is not None and speedup >= WORTH_IT:
-            weights = folder / TUNED_FOLDER / WEIGHTS_FILE
-            form = Artifact(
-                graph=put_blob(store, folder / TUNED_FOLDER / GRAPH_FILE),
-                weights=put_blob(store, weights) if weights.exists() else None,
-                onnxruntime=cpu.onnxruntime,
-            )
+            files = [folder / TUNED_FOLDER / name for name in (GRAPH_FILE, WEIGHTS_FILE)]
+            graph, *weights = put_blobs(store, owner, [file for file in files if file.exists()])
+            form = Artifact(graph=graph, weights=next(iter(weights), None), onnxruntime=cpu.onnxruntime)
     tuned = Tuned(artifact=form, cpu=cpu.name, onnxruntime=cpu.onnxruntime, speedup=speedup, made_at=clock())
-    return tuned if write_tuned(store, artifact, cpu.key, tuned) else None
+    is_written = write_tuned(store, artifact, cpu.key, tuned)
+    release(store, owner)
+    return tuned if is_written else None

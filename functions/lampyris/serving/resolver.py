@@ -11,10 +11,10 @@ import msgspec
 from lampyris.domain.layout import alias_key
 from lampyris.domain.manifest import Alias, Manifest
 from lampyris.domain.names import LIVE, check_alias_name, check_model_name
-from lampyris.domain.registry import read_alias, read_version
 from lampyris.domain.store import Store
 from lampyris.domain.traffic import pick
 from lampyris.errors import NotFound, ObjectNotFound, VersionNotFound
+from lampyris.registry.documents import decode_alias, read_alias, read_version
 
 _MAX_VERSION_DIGITS = 9
 # As many documents are kept as an environment could ever serve; callers choose which.
@@ -22,7 +22,6 @@ _KEPT = 512
 # How long a request waits for news of an alias that it knows, and how long none asks again when none came.
 _PATIENCE_S = 1.0
 _BACK_OFF_S = 5.0
-_decode_alias = msgspec.json.Decoder(Alias).decode
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -136,7 +135,7 @@ class Resolver:
             stored = self._store.get_if_changed(alias_key(model, name), known.etag)
         except ObjectNotFound:
             return read_alias(self._store, model, name)  # which says what is gone: the alias, or the model
-        return (known.alias, known.etag) if stored is None else (_decode_alias(stored.data), stored.etag)
+        return (known.alias, known.etag) if stored is None else (decode_alias(stored.data), stored.etag)
 
     def _keep(self, documents: dict[K, V], key: K, document: V) -> None:
         """Remember a document, and forget the one that was not read for longest where there are too many."""

@@ -10,16 +10,15 @@ from rich.text import Text
 from lampyris.domain.layout import rejected_prefix
 from lampyris.domain.manifest import Alias, Manifest, Rejection
 from lampyris.domain.names import LIVE, check_model_name
-from lampyris.domain.registry import (
-    list_aliases,
-    list_models,
-    list_versions,
-    read_alias,
-    read_rejection,
-    read_version,
-)
 from lampyris.domain.store import Store
 from lampyris.errors import AliasNotFound, ModelNotFound
+from lampyris.registry.documents import (
+    list_models,
+    read_alias,
+    read_aliases,
+    read_rejection,
+    read_versions,
+)
 from lampyris_local.cli.output import answers, date, new_table, percent, print_json, program, remarks, size
 from lampyris_local.summary import accuracy, size_bytes
 
@@ -66,8 +65,8 @@ def show_one(store: Store, model: str, *, as_json: bool) -> None:
     Raises: ModelNotFound if it has none of them; InvalidName.
     """
     check_model_name(model)
-    versions = [read_version(store, model, version) for version in reversed(list_versions(store, model))]
-    aliases = [read_alias(store, model, alias)[0] for alias in list_aliases(store, model)]
+    versions = read_versions(store, model)[::-1]
+    aliases = read_aliases(store, model)
     rejections = _rejections(store, model)
     if not versions and not rejections:
         raise ModelNotFound(model=model)
@@ -119,8 +118,8 @@ def _aliases_table(aliases: Sequence[Alias]) -> Table:
             Text(alias.alias, "name"),
             ", ".join(f"version {route.manifest.version} ({route.weight} %)" for route in alias.routes),
             str(alias.revision),
-            date(alias.changed_at),
-            Text.assemble(alias.reason, (f" ({alias.changed_by})", "quiet")),
+            date(alias.change.at),
+            Text.assemble(alias.change.reason, (f" ({alias.change.by})", "quiet")),
         )
     return table
 
@@ -158,9 +157,9 @@ def _document(
                 "routes": [
                     {"version": route.manifest.version, "weight": route.weight} for route in alias.routes
                 ],
-                "changed_at": alias.changed_at,
-                "changed_by": alias.changed_by,
-                "reason": alias.reason,
+                "changed_at": alias.change.at,
+                "changed_by": alias.change.by,
+                "reason": alias.change.reason,
             }
             for alias in aliases
         ],

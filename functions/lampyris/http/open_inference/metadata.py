@@ -8,11 +8,11 @@ import lampyris
 from lampyris.bootstrap import Serving
 from lampyris.domain.manifest import Manifest
 from lampyris.domain.names import LIVE
-from lampyris.domain.registry import list_models, list_versions
 from lampyris.domain.signature import TensorSpec
 from lampyris.domain.store import Store
 from lampyris.errors import RouteNotFound
 from lampyris.http.event import Request
+from lampyris.registry.documents import list_models, list_versions
 
 PLATFORM = "onnxruntime_onnx"
 EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration")

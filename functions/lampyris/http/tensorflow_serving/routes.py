@@ -8,7 +8,6 @@ import msgspec
 from lampyris.bootstrap import Serving
 from lampyris.domain.manifest import Manifest
 from lampyris.domain.names import LIVE, check_alias_name, check_model_name
-from lampyris.domain.registry import list_versions
 from lampyris.errors import InvalidName, ModelNotFound, RouteNotFound
 from lampyris.http.event import Request
 from lampyris.http.json_body import decode_body
@@ -23,6 +22,7 @@ from lampyris.http.tensorflow_serving.examples import (
 from lampyris.http.tensorflow_serving.messages import ExamplesRequest, PredictRequest, check_signature_name
 from lampyris.http.tensorflow_serving.predict import column_response, predict_inputs, row_response
 from lampyris.http.tensorflow_serving.status import model_metadata, model_status
+from lampyris.registry.documents import list_versions
 
 _decode_predict = msgspec.json.Decoder(PredictRequest).decode
 _decode_examples = msgspec.json.Decoder(ExamplesRequest).decode
