@@ -26,8 +26,8 @@ class BundleFile(msgspec.Struct, frozen=True, kw_only=True):
 class Gates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a version must keep to be live, measured when it is published; None is no limit.
 
-    Accuracies and drops are shares (0.01 is one point), of the test set in the bundle. A version that fails is
-    registered without going live ("hold"), or refused.
+    Accuracies and drops are shares (0.01 is one point) of the test set in the bundle. A version that fails
+    is registered without going live ("hold"), or refused.
     """
 
     min_accuracy: float | None = None
@@ -42,8 +42,8 @@ class Gates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Bundle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The document `bundle.json`. It is uploaded last: its presence says that the bundle is whole.
 
-    `files` holds at least MODEL_FILE and PROBE_FILE. `licences` are SPDX identifiers. `metrics` is by precision, for instance
-    `{"fp32": {"accuracy": 0.991, "size_bytes": 440000}, "int8": {…}}`.
+    `files` holds at least MODEL_FILE and PROBE_FILE. `licences` are SPDX identifiers. `metrics` is by
+    precision, for instance `{"fp32": {"accuracy": 0.991, "size_bytes": 440000}, "int8": {…}}`.
     """
 
     format: int = 1
