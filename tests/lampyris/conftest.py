@@ -11,15 +11,19 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from lampyris.adapters.object_store import memory_store
-from lampyris.domain.manifest import Artifact, Manifest
-from lampyris.domain.registry import commit_version, publish_to_alias, put_blob
+from lampyris.domain.manifest import Artifact, Change, Manifest
 from lampyris.domain.signature import Signature, TensorSpec
 from lampyris.domain.store import Store
 from lampyris.publishing.optimise import optimise
+from lampyris.registry.aliases import publish_to_alias
+from lampyris.registry.blobs import put_blobs
+from lampyris.registry.changes import Author
+from lampyris.registry.versions import commit_version
 from lampyris.serving.fetch import GRAPH_FILE, WEIGHTS_FILE
 
 FEATURES = 8
 LABELS = ("dark", "dim", "lit")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 Publish = Callable[..., Manifest]
 
@@ -84,16 +88,24 @@ def publish(store: Store, tmp_path: Path) -> Publish:
         draft = Manifest(
             model=name,
             version=0,
-            created_at=datetime(2026, 1, 1, tzinfo=UTC),
+            created_at=NOW,
             upload=upload or folder.name,
             source="0" * 64,
             signature=signature,
             artifact=Artifact(
                 graph=graph, weights=next(iter(weights), None), onnxruntime=onnxruntime.__version__
             ),
-            published=A_CHANGE,
+            published=Change(
+                id=f"publish:{name}:{upload or folder.name}",
+                action="publish",
+                by="a test",
+                reason="to test",
+                at=NOW,
+                audited=0,
+            ),
         )
         manifest = commit_version(store, draft, None)
+        assert isinstance(manifest, Manifest)
         publish_to_alias(
             store,
             manifest,

@@ -9,12 +9,15 @@ import pytest
 from lampyris.adapters.object_store import memory_store
 from lampyris.domain.bundle import Bundle, BundleFile
 from lampyris.domain.layout import Upload
-from lampyris.domain.manifest import Artifact, Blob, Manifest, Rejection
+from lampyris.domain.manifest import Artifact, Blob, Change, Manifest, Rejection
 from lampyris.domain.names import check_upload_id
-from lampyris.domain.registry import commit_version, publish_to_alias, write_rejection
 from lampyris.domain.signature import Signature
 from lampyris.domain.store import Store
 from lampyris.errors import InvalidName
+from lampyris.registry.aliases import publish_to_alias
+from lampyris.registry.changes import Author
+from lampyris.registry.documents import write_rejection
+from lampyris.registry.versions import commit_version
 from lampyris_local.uploads import (
     BrokenBundle,
     ModelNameMissing,
@@ -61,12 +64,17 @@ def commit(store: Store, *, upload: str) -> Manifest:
         source="0",
         signature=Signature(inputs=(), outputs=()),
         artifact=Artifact(graph=blob, weights=None, onnxruntime="1"),
+        published=Change(id=upload, action="publish", by="a test", reason="", at=NOW, audited=0),
     )
-    return commit_version(store, draft, None)
+    manifest = commit_version(store, draft, None)
+    assert isinstance(manifest, Manifest)
+    return manifest
 
 
 def make_live(store: Store, manifest: Manifest) -> None:
-    publish_to_alias(store, manifest, alias="live", changed_by="test", reason="test", now=NOW)
+    publish_to_alias(
+        store, manifest, alias="live", author=Author(key=f"live:{manifest.upload}", by="a test"), now=NOW
+    )
 
 
 def test_bundle_document_is_sent_last(bundle: Path) -> None:

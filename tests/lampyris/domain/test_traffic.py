@@ -3,9 +3,11 @@ from datetime import UTC, datetime
 from functools import partial
 from operator import truediv
 
-from lampyris.domain.manifest import Artifact, Blob, Manifest, Route
+from lampyris.domain.manifest import Artifact, Blob, Change, Manifest, Route
 from lampyris.domain.signature import Signature
 from lampyris.domain.traffic import pick
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def route(version: int, weight: int) -> Route:
@@ -13,11 +15,12 @@ def route(version: int, weight: int) -> Route:
     manifest = Manifest(
         model="glow",
         version=version,
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        created_at=NOW,
         upload="u",
         source="0",
         signature=Signature(inputs=(), outputs=()),
         artifact=Artifact(graph=blob, weights=None, onnxruntime="1"),
+        published=Change(id="c", action="publish", by="a test", reason="", at=NOW, audited=0),
     )
     return Route(weight=weight, manifest=manifest)
 

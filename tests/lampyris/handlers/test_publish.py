@@ -23,12 +23,12 @@ from onnx import TensorProto, helper, numpy_helper
 from lampyris.adapters.object_store import memory_store
 from lampyris.domain.layout import TUNING, Upload, blob_key, rejected_prefix, wish_key
 from lampyris.domain.manifest import Artifact, Blob
-from lampyris.domain.registry import list_models, list_versions, read_rejection, read_version
 from lampyris.domain.tuned import Tuned, read_tuned
 from lampyris.handlers.publish import App, handle
 from lampyris.publishing.confinement import Accepted
 from lampyris.publishing.trial import try_model
 from lampyris.publishing.tuning import tune_artifact
+from lampyris.registry.documents import list_models, list_versions, read_rejection, read_version
 from lampyris.serving.cpu import Cpu
 
 LIMIT_BYTES = 2**20

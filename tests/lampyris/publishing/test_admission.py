@@ -12,7 +12,6 @@ import msgspec
 import onnx
 import onnxruntime
 import pytest
-from lampyris.domain.registry import list_versions, read_alias, read_rejection, read_version
 
 from lampyris.adapters.memory_store import MemoryStore
 from lampyris.adapters.object_store import memory_store
@@ -24,6 +23,7 @@ from lampyris.errors import StoreUnavailable
 from lampyris.publishing.admission import admit
 from lampyris.publishing.confinement import Limits, run_trial
 from lampyris.publishing.trial import try_model
+from lampyris.registry.documents import list_versions, read_alias, read_rejection, read_version
 from lampyris.serving.fetch import GRAPH_FILE, fetch
 
 Files = dict[str, bytes]
@@ -44,7 +44,7 @@ def drop(store: Store, upload: Upload, files: Files) -> Upload:
 def publish(upload: Upload, store: Store, limit_bytes: int = LIMIT_BYTES) -> Manifest | Rejection:
     """Admit an upload, its trial in this process."""
     trial = partial(try_model, limit_bytes=limit_bytes)
-    return admit(upload, store, limit_bytes=limit_bytes, trial=trial, clock=lambda: NOW)
+    return admit(upload, store, by="a test", limit_bytes=limit_bytes, trial=trial, clock=lambda: NOW)
 
 
 def live(store: Store) -> Alias:
@@ -92,7 +92,12 @@ def test_trial_in_its_own_process_publishes_the_same(store: MemoryStore, bundle:
     trial = partial(run_trial, limits=Limits(upload_bytes=LIMIT_BYTES, memory_bytes=2**30, time_s=60))
 
     there = admit(
-        drop(store, bundle_at("u2"), bundle), store, limit_bytes=LIMIT_BYTES, trial=trial, clock=lambda: NOW
+        drop(store, bundle_at("u2"), bundle),
+        store,
+        by="a test",
+        limit_bytes=LIMIT_BYTES,
+        trial=trial,
+        clock=lambda: NOW,
     )
 
     assert isinstance(here, Manifest)

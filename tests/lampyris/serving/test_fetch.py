@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from lampyris.domain.layout import blob_key
 from lampyris.domain.manifest import Artifact, Blob
-from lampyris.domain.registry import put_blob
 from lampyris.domain.store import Store
 from lampyris.errors import ArtifactDamaged, ObjectNotFound, StorageFull, StoreUnavailable
+from lampyris.registry.blobs import put_blobs
 from lampyris.serving.fetch import GRAPH_FILE, WEIGHTS_FILE, discard, fetch
 
 GRAPH = b"graph" * 10
@@ -29,7 +29,10 @@ def in_parts(store: Store, data: bytes) -> Blob:
     parts = [data[start : start + PART_BYTES] for start in range(0, len(data), PART_BYTES)]
     digests = tuple(blake3(part).hexdigest() for part in parts)
     return msgspec.structs.replace(
-        put_blob(store, data), part_size_bytes=PART_BYTES, part_digests=digests, part_hash="blake3"
+        put_blobs(store, "a test", [data])[0],
+        part_size_bytes=PART_BYTES,
+        part_digests=digests,
+        part_hash="blake3",
     )
 
 
@@ -46,7 +49,7 @@ def test_all_parts_arrive_in_their_places(artifact: Artifact, store: Store, tmp_
 
 
 def test_an_artifact_without_weights_is_one_file(store: Store, tmp_path: Path) -> None:
-    artifact = Artifact(graph=put_blob(store, GRAPH), weights=None, onnxruntime="1")
+    artifact = Artifact(graph=put_blobs(store, "a test", [GRAPH])[0], weights=None, onnxruntime="1")
 
     fetch(artifact, store, tmp_path / "a")
 
@@ -110,11 +113,11 @@ from pathlib import Path
 import msgspec
 from lampyris.adapters.object_store import memory_store
 from lampyris.domain.manifest import Artifact
-from lampyris.domain.registry import put_blob
+from lampyris.registry.blobs import put_blobs
 from lampyris.errors import StorageFull
 from lampyris.serving.fetch import fetch
 store = memory_store()
-artifact = Artifact(graph=put_blob(store, bytes(10_000)), weights=None, onnxruntime="1")
+artifact = Artifact(graph=put_blobs(store, "a test", [bytes(10_000)])[0], weights=None, onnxruntime="1")
 resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
 try:
     fetch(artifact, store, Path(sys.argv[1]))

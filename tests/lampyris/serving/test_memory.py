@@ -17,8 +17,8 @@ import onnxruntime
 from datetime import UTC, datetime
 from onnx import TensorProto, helper
 from lampyris.adapters.object_store import memory_store
-from lampyris.domain.manifest import Artifact, Manifest
-from lampyris.domain.registry import put_blob
+from lampyris.domain.manifest import Artifact, Change, Manifest
+from lampyris.registry.blobs import put_blobs
 from lampyris.domain.signature import Signature, TensorSpec
 from lampyris.errors import OutOfMemory
 from lampyris.serving.infer import Inference
@@ -40,7 +40,8 @@ def publish(name):
     return Manifest(
         model=name, version=1, created_at=datetime.now(UTC), upload="u", source="0",
         signature=Signature(inputs=inputs, outputs=outputs),
-        artifact=Artifact(graph=put_blob(store, model.SerializeToString()), weights=None, onnxruntime="1"),
+        published=Change(id="c", action="publish", by="a test", reason="", at=datetime.now(UTC), audited=0),
+        artifact=Artifact(graph=put_blobs(store, "a test", [model.SerializeToString()])[0], weights=None, onnxruntime="1"),
     )
 
 manifest = publish("range")

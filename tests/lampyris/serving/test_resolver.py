@@ -3,13 +3,13 @@ from datetime import UTC, datetime
 from time import sleep
 from typing import Any
 
-import obstore
 import pytest
 
 from lampyris.domain.layout import alias_key
-from lampyris.domain.registry import publish_to_alias
 from lampyris.domain.store import Store
 from lampyris.errors import AliasNotFound, InvalidName, ModelNotFound, StoreUnavailable, VersionNotFound
+from lampyris.registry.aliases import publish_to_alias
+from lampyris.registry.changes import Author
 from lampyris.serving.resolver import _KEPT, Resolver
 
 TTL_S = 5
@@ -38,7 +38,7 @@ def test_another_alias_is_found_by_its_name(resolver: Resolver, publish_linear: 
     now = datetime(2026, 1, 1, tzinfo=UTC)
     first = publish_linear(seed=1)
     publish_linear(seed=2)
-    publish_to_alias(store, first, alias="stable", changed_by="a test", reason="to test", now=now)
+    publish_to_alias(store, first, alias="stable", author=Author(key="to test", by="a test"), now=now)
 
     assert resolver.resolve("glow", "stable").version == 1
 
@@ -152,7 +152,7 @@ def test_callers_cannot_fill_the_memory_with_names(
     manifest = publish_linear()
     now = datetime(2026, 1, 1, tzinfo=UTC)
     for name in (f"a{number}" for number in range(_KEPT + 3)):
-        publish_to_alias(store, manifest, alias=name, changed_by="a test", reason="to test", now=now)
+        publish_to_alias(store, manifest, alias=name, author=Author(key=name, by="a test"), now=now)
         resolver.resolve("glow", name)
         with pytest.raises(AliasNotFound):
             resolver.resolve("glow", f"no-{name}")
@@ -180,7 +180,7 @@ def test_an_alias_that_was_deleted_is_not_found_any_more(
 ) -> None:
     publish_linear()
     resolver.resolve("glow")
-    obstore.delete(store._bucket, alias_key("glow", "live"))
+    store.delete(alias_key("glow", "live"))
     clock.now_s += TTL_S
 
     with pytest.raises(AliasNotFound, match="no alias 'live'"):

@@ -15,12 +15,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from lampyris.domain.layout import blob_key, tuned_key, wish_key
 from lampyris.domain.manifest import Artifact
-from lampyris.domain.registry import put_blob
 from lampyris.domain.signature import Signature, TensorSpec
 from lampyris.domain.store import Store
 from lampyris.domain.tuned import Tuned, read_tuned, read_wish, write_tuned
 from lampyris.publishing.tuning import tune_artifact
 from lampyris.publishing.wishes import grant
+from lampyris.registry.blobs import put_blobs
 from lampyris.serving.cpu import Cpu
 from lampyris.serving.fetch import size_bytes
 from lampyris.serving.sessions import Sessions
@@ -228,7 +228,7 @@ def test_damaged_form_is_never_run(
 def test_form_that_does_not_load_gives_way_to_the_artifact_itself(
     artifact: Artifact, store: Store, on: Callable[..., Sessions], graph: bytes
 ) -> None:
-    form = Artifact(graph=put_blob(store, graph), weights=None, onnxruntime=CPU.onnxruntime)
+    form = Artifact(graph=put_blobs(store, "a test", [graph])[0], weights=None, onnxruntime=CPU.onnxruntime)
     write_tuned(store, artifact, CPU.key, record(form))
 
     np.testing.assert_allclose(answer(on(CPU), artifact), right_answer(), rtol=1e-5, atol=1e-6)

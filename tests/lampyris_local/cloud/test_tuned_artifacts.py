@@ -15,9 +15,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from lampyris.adapters.object_store import ObjectStore
 from lampyris.domain.layout import TUNING
-from lampyris.domain.registry import read_version
 from lampyris.domain.store import Store
 from lampyris.domain.tuned import Tuned
+from lampyris.registry.documents import read_version
 from lampyris.serving.fetch import size_bytes
 from lampyris_local.assets import asset
 from lampyris_local.cloud.gateway import HttpRequest

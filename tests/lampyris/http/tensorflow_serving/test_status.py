@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from lampyris.domain.registry import publish_to_alias
 from lampyris.domain.store import Store
+from lampyris.registry.aliases import publish_to_alias
+from lampyris.registry.changes import Author
 
 
 def available(version: str) -> dict[str, Any]:
@@ -33,8 +34,7 @@ def test_the_status_of_a_version_or_a_label_is_one(
         store,
         first,
         alias="canary",
-        changed_by="a test",
-        reason="to test",
+        author=Author(key="to test", by="a test"),
         now=datetime(2026, 1, 1, tzinfo=UTC),
     )
 
@@ -89,8 +89,7 @@ def test_a_model_or_a_label_may_be_called_metadata(publish_echo: Any, call: Any,
         store,
         manifest,
         alias="metadata",
-        changed_by="a test",
-        reason="to test",
+        author=Author(key="to test", by="a test"),
         now=datetime(2026, 1, 1, tzinfo=UTC),
     )
 
