@@ -36,12 +36,17 @@ def test_upload_is_read_back_from_its_key(model: str, upload: str, file: str) ->
     assert Upload.from_key(place.key) == place
 
 
-@given(model=NAMES, version=st.integers(1, 10**9))
+@given(model=NAMES, version=st.integers(1, 10**9 - 1))
 def test_version_is_read_back_from_its_key(model: str, version: int) -> None:
     key = version_key(model, version)
 
     assert version_of_key(key) == version
     assert key.startswith(versions_prefix(model))
+
+
+@pytest.mark.parametrize("stray", ["notes.txt", "0.json", "01.json", "-1.json", "1.json.bak", "deep/1.json"])
+def test_stray_object_beside_versions_is_none(stray: str) -> None:
+    assert version_of_key(versions_prefix("iris") + stray) is None
 
 
 @given(

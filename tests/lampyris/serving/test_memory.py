@@ -37,11 +37,12 @@ def publish(name):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     inputs = tuple(TensorSpec(name=name, datatype="INT64", shape=()) for name in "abc")
     outputs = (TensorSpec(name="y", datatype="INT64", shape=(-1,)),)
+    (blob,) = put_blobs(store, "a test", [model.SerializeToString()])
     return Manifest(
         model=name, version=1, created_at=datetime.now(UTC), upload="u", source="0",
         signature=Signature(inputs=inputs, outputs=outputs),
         published=Change(id="c", action="publish", by="a test", reason="", at=datetime.now(UTC), audited=0),
-        artifact=Artifact(graph=put_blobs(store, "a test", [model.SerializeToString()])[0], weights=None, onnxruntime="1"),
+        artifact=Artifact(graph=blob, weights=None, onnxruntime="1"),
     )
 
 manifest = publish("range")
