@@ -40,7 +40,7 @@ class _S3(msgspec.Struct):
     object: _Object
 
 
-class _UserIdentity(msgspec.Struct, rename="camel"):
+class _UserIdentity(msgspec.Struct, frozen=True, rename="camel"):
     principal_id: str = "unknown"
 
 
