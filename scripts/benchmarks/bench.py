@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-from obstore.store import LocalStore
 from rich.console import Console
 
-from lampyris.adapters.object_store import ObjectStore
+from lampyris.adapters.folder_store import FolderStore
 from processes import await_port, free_port, running, script
 from subjects import Subject, Subjects
 
@@ -59,7 +58,8 @@ def open_bench(console: Console, cores: int | None) -> Iterator[Bench]:
     with tempfile.TemporaryDirectory(prefix="lampyris-bench-") as name:
         folder = Path(name)
         buckets = folder / "buckets"
-        store = ObjectStore(LocalStore(buckets / _BUCKET, mkdir=True))
+        buckets.mkdir()
+        store = FolderStore(buckets / _BUCKET)
         port = free_port()
         command = script("store.py", str(buckets), str(port))
         free = os.sched_getaffinity(0)

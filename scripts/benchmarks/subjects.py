@@ -11,10 +11,10 @@ import onnx
 from rich.console import Console
 
 import resnet50
-from lampyris.adapters.object_store import ObjectStore
 from lampyris.domain.layout import FILES, Upload, blob_key
 from lampyris.domain.manifest import Artifact, Manifest
 from lampyris.domain.signature import DYNAMIC, TensorSpec
+from lampyris.domain.store import Store
 from lampyris.domain.tensors import NUMPY_OF, Array, tensor_of
 from lampyris.publishing.admission import admit
 from lampyris.publishing.confinement import Limits, run_trial, run_tuning
@@ -69,7 +69,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 class Subjects:
     """Publishes each model when it is first asked for."""
 
-    def __init__(self, store: ObjectStore, folder: Path, console: Console) -> None:
+    def __init__(self, store: Store, folder: Path, console: Console) -> None:
         self._store = store
         self._folder = folder
         self._console = console

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from lampyris.adapters.object_keys import check_key, check_prefix
 from lampyris.domain.store import Entry, Generation, Stored
 from lampyris.errors import ObjectChanged, ObjectExists, ObjectNotFound
 
@@ -69,18 +70,21 @@ class MemoryStore:
 
     def replace(self, key: str, data: bytes, etag: str) -> None:
         with self._lock:
+            check_key(key)
             standing = self._standing.get(key)
             if standing is None or standing.etag != etag:
                 raise ObjectChanged(key=key)
             self._write(key, data)
 
     def list(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        check_prefix(prefix)
         while (found := self._next(prefix, after)) is not None:
             after, writing = found
             yield Entry(key=after, size_bytes=len(writing.data or b""), modified_at=writing.modified_at)
 
     def list_folders(self, prefix: str) -> Sequence[str]:
-        folders: list[str] = []
+        check_prefix(prefix)
+        folders = []
         with self._lock:
             at = bisect_left(self._keys, prefix)
             while at < len(self._keys) and self._keys[at].startswith(prefix):
@@ -93,11 +97,13 @@ class MemoryStore:
         return sorted(folders)
 
     def delete(self, key: str) -> None:
+        check_key(key)
         with self._lock:
             if key in self._standing:
                 self._write(key, None)
 
     def generations(self, prefix: str) -> Iterator[Generation]:
+        check_prefix(prefix)
         with self._lock:
             kept = {key: tuple(self._writings[key]) for key in self._writings if key.startswith(prefix)}
         for key in sorted(kept):
@@ -120,11 +126,13 @@ class MemoryStore:
                 self._stand(generation.key, kept[-1] if kept else None)
 
     def presign(self, method: Literal["GET", "PUT"], key: str, expires_s: int) -> str:  # noqa: ARG002 - no HTTP leads there
+        check_key(key)
         return f"memory:///{key}"
 
     def _find(self, key: str) -> _Writing:
         found = self._standing.get(key)
         if found is None:
+            check_key(key)
             raise ObjectNotFound(key=key)
         return found
 
@@ -137,6 +145,7 @@ class MemoryStore:
             return self._keys[at], self._standing[self._keys[at]]
 
     def _write(self, key: str, data: bytes | None) -> None:
+        check_key(key)
         self._count += 1
         writing = _Writing(number=self._count, data=data, modified_at=self._now())
         self._writings.setdefault(key, []).append(writing)

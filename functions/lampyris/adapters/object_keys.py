@@ -23,8 +23,8 @@ def check_key(key: str) -> None:
         raise InvalidName(
             kind="an object",
             name=key,
-            rule=f"a key has at most {_LIMIT_BYTES:,} bytes, and parts with a slash between each two, none of "
-            "which is empty, '.' or '..', or holds a control character",
+            rule=f"a key has at most {_LIMIT_BYTES:,} bytes, and parts with a slash between each two, none "
+            "of which is empty, '.' or '..', or holds a control character",
         )
 
 

@@ -3,12 +3,20 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, NotModifiedError, PreconditionError
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    GenericError,
+    NotModifiedError,
+    PreconditionError,
+)
 from obstore.store import S3Store
 
+from lampyris.adapters.object_keys import check_key, check_prefix
 from lampyris.domain.store import Entry, Generation, Stored
 from lampyris.errors import ObjectChanged, ObjectExists, ObjectNotFound, StoreUnavailable
 
@@ -21,9 +29,11 @@ if TYPE_CHECKING:  # obstore offers these names to type checkers only
 
 # An HTTP API gives a request 30 s in all: a store that has not answered by then is unavailable, not slow.
 _CONNECT_TIMEOUT = timedelta(seconds=2)
-_READ_TIMEOUT = timedelta(seconds=10)
+_TIMEOUT_S = 10.0
 _RETRY_TIMEOUT = timedelta(seconds=15)
 _MAX_RETRIES = 4
+# S3's answer to a range that begins where the object ends, or behind.
+_NOTHING_THERE = "416 Range Not Satisfiable"
 
 
 class ObjectStore:
@@ -62,7 +72,12 @@ class ObjectStore:
 
     def get_range(self, key: str, start: int, length: int) -> memoryview:
         with _errors("get", key):
-            return memoryview(obstore.get_range(self._bucket, key, start=start, length=length))
+            try:
+                return memoryview(obstore.get_range(self._bucket, key, start=start, length=length))
+            except GenericError as error:
+                if _NOTHING_THERE in str(error):  # obstore has no type for it
+                    return memoryview(b"")
+                raise
 
     def size_bytes(self, key: str) -> int:
         with _errors("head", key):
@@ -87,15 +102,15 @@ class ObjectStore:
                 raise ObjectChanged(key=key) from None
 
     def list(self, prefix: str, after: str = "") -> Iterator[Entry]:
-        with _errors("list", prefix):
-            for chunk in obstore.list(self._bucket, prefix, offset=after or None):
-                for entry in chunk:
+        with _errors("list", prefix, check_prefix):
+            for entry in chain.from_iterable(obstore.list(self._bucket, prefix, offset=after or None)):
+                if entry["path"].startswith(prefix):  # not so what S3's console makes for a folder
                     yield Entry(
                         key=entry["path"], size_bytes=entry["size"], modified_at=entry["last_modified"]
                     )
 
     def list_folders(self, prefix: str) -> Sequence[str]:
-        with _errors("list", prefix):
+        with _errors("list", prefix, check_prefix):
             folders = obstore.list_with_delimiter(self._bucket, prefix)["common_prefixes"]
         return sorted(folder.removeprefix(prefix) for folder in folders)
 
@@ -119,7 +134,8 @@ class ObjectStore:
 
 
 @contextmanager
-def _errors(operation: str, key: str) -> Iterator[None]:
+def _errors(operation: str, key: str, check: Callable[[str], None] = check_key) -> Iterator[None]:
+    check(key)
     try:
         yield
     except FileNotFoundError:
@@ -132,16 +148,20 @@ def _errors(operation: str, key: str) -> Iterator[None]:
 
 
 def s3_store(
-    bucket: str, *, endpoint: str | None = None, credentials: "Callable[[], S3Credential] | None" = None
+    bucket: str,
+    *,
+    endpoint: str | None = None,
+    credentials: "Callable[[], S3Credential] | None" = None,
+    timeout_s: float = _TIMEOUT_S,
 ) -> ObjectStore:
     """Open a bucket on S3, or on what answers as S3 at `endpoint`.
 
     Region and credentials come from the standard AWS environment variables; credentials from `credentials`
-    instead, if it is given, each time that the former ones run out.
+    instead, if it is given, each time that the former ones run out. An answer may take `timeout_s`.
     """
     client: ClientConfig = {
         "connect_timeout": _CONNECT_TIMEOUT,
-        "timeout": _READ_TIMEOUT,
+        "timeout": timedelta(seconds=timeout_s),
         "allow_http": endpoint is not None,
     }
     retries: RetryConfig = {"max_retries": _MAX_RETRIES, "retry_timeout": _RETRY_TIMEOUT}

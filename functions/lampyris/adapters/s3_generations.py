@@ -8,19 +8,27 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from lampyris.adapters.object_keys import check_prefix
 from lampyris.domain.store import Generation
 from lampyris.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
 
+_CONNECT_TIMEOUT_S = 2
+_READ_TIMEOUT_S = 10
+_ATTEMPTS = 5
 _PURGED_AT_ONCE = 1000  # as many as S3 takes in one request
 
 
 def generations(bucket: "S3Store", prefix: str) -> Iterator[Generation]:
-    """Yield every version and every mark of deletion below `prefix`. Raises: StoreUnavailable."""
+    """Yield every version and every mark of deletion below `prefix`.
+
+    Raises: InvalidName, StoreUnavailable.
+    """
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see the module
 
+    check_prefix(prefix)
     pages = _client(bucket).get_paginator("list_object_versions")
     try:
         for page in pages.paginate(Bucket=bucket.config["bucket"], Prefix=prefix):
@@ -59,19 +67,26 @@ def purge(bucket: "S3Store", doomed: Iterable[Generation]) -> None:
 
 
 def _client(bucket: "S3Store") -> Any:
-    """Open the same bucket with boto3: what it was opened with, and the environment for all else."""
+    """Open the same bucket with boto3: by what it was opened with, and by the environment for all else."""
     import boto3  # noqa: PLC0415 - see the module
+    from botocore.config import Config  # noqa: PLC0415 - as above
 
-    config = bucket.config
-    given = {
-        "aws_access_key_id": config.get("access_key_id"),
-        "aws_secret_access_key": config.get("secret_access_key"),
-    }
+    given: Any = bucket.config
     if bucket.credential_provider is not None:
-        found: Any = bucket.credential_provider()
-        given = {
-            "aws_access_key_id": found["access_key_id"],
-            "aws_secret_access_key": found["secret_access_key"],
-            "aws_session_token": found["token"],
-        }
-    return boto3.client("s3", endpoint_url=config.get("endpoint"), region_name=config.get("region"), **given)
+        given = {**given, **bucket.credential_provider()}  # type: ignore[dict-item]  # it is no coroutine here
+    return boto3.client(
+        "s3",
+        endpoint_url=given.get("endpoint"),
+        region_name=given.get("region"),
+        aws_access_key_id=given.get("access_key_id"),
+        aws_secret_access_key=given.get("secret_access_key"),
+        aws_session_token=given.get("token"),
+        config=Config(
+            connect_timeout=_CONNECT_TIMEOUT_S,
+            read_timeout=_READ_TIMEOUT_S,
+            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            s3={"addressing_style": "path"} if given.get("endpoint") else None,
+            # Where the bucket does without the environment's proxy, so does this.
+            proxies={} if "proxy_excludes" in (bucket.client_options or {}) else None,
+        ),
+    )
