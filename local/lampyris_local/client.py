@@ -128,7 +128,7 @@ class Client:
 
     def __init__(self, deployment: Deployment) -> None:
         self._http = httpx.Client(
-            base_url=deployment.api_url,
+            base_url=deployment.api(),
             auth=deployment.sign,
             timeout=_TIMEOUT,
             # What needs no signature is on this machine, and a proxy in the environment leads away from it.

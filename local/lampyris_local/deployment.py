@@ -12,6 +12,7 @@ from obstore.store import S3Store
 from lampyris.adapters.object_store import ObjectStore
 from lampyris.domain.store import Store
 from lampyris.errors import LampyrisError
+from lampyris_local.folder_endpoint import SCHEME, folder_at
 
 if TYPE_CHECKING:  # obstore offers these names to type checkers only
     from obstore.store import ClientConfig, RetryConfig
@@ -30,11 +31,33 @@ Sign = Callable[[httpx.Request], httpx.Request]
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """A Lampyris that runs somewhere. `sign` is None where calls need no signature."""
+    """A Lampyris somewhere. `api_url` is None where none runs: in a folder.
+
+    `sign` is None where calls need no signature.
+    """
 
     store: Store
-    api_url: str
+    api_url: str | None
     sign: Sign | None = None
+
+    def api(self) -> str:
+        """Return where the API answers. Raises: NoApi."""
+        if self.api_url is None:
+            raise NoApi
+        return self.api_url
+
+
+@dataclass(eq=False, kw_only=True)
+class NoApi(LampyrisError):
+    """A registry in a folder was asked for what only a running deployment does."""
+
+    code = "no-api"
+
+    def __str__(self) -> str:
+        return (
+            "A registry in a folder answers no HTTP. Give the --endpoint of a local cloud, or the --stack "
+            "of a deployment on AWS; `aws s3 sync` copies the folder into its bucket."
+        )
 
 
 @dataclass(eq=False, kw_only=True)
@@ -90,13 +113,22 @@ class StackNotFound(LampyrisError):
 def find_deployment(
     *, endpoint: str | None, stack: str = "lampyris", profile: str | None = None, region: str | None = None
 ) -> Deployment:
-    """Find the local cloud at `endpoint`, or else the stack on AWS.
+    """Find the local cloud or the folder at `endpoint`, or else the stack on AWS.
 
-    Raises: NothingListens, NotLampyris; AwsUnavailable, StackNotFound.
+    Raises: NothingListens, NotLampyris; NotAFolder; AwsUnavailable, StackNotFound.
     """
+    if endpoint and endpoint.startswith(SCHEME):
+        return _folder_deployment(endpoint)
     if endpoint:
         return _local_deployment(endpoint.rstrip("/"))
     return _aws_deployment(stack, profile, region)
+
+
+def _folder_deployment(endpoint: str) -> Deployment:
+    # It needs file locks, which not every system has that can talk to the others.
+    from lampyris.adapters.folder_store import FolderStore  # noqa: PLC0415 - see above
+
+    return Deployment(store=FolderStore(folder_at(endpoint)), api_url=None)
 
 
 class _LocalOutputs(msgspec.Struct, frozen=True):
