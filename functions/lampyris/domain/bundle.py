@@ -1,7 +1,7 @@
 """What a build hands over: `bundle.json`, and the files that it names under `files/`."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -55,6 +55,16 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     licences: tuple[str, ...] = ()
     metrics: dict[str, dict[str, float]] = {}
     provenance: dict[str, Any] = {}
+
+
+class Instructions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the uploader wants of the upload: the document `instructions.json`, which may be left out.
+
+    "hold" registers the version and leaves `live` where it is; `reason` is what the audit says of it.
+    """
+
+    release: Literal["live", "hold"] = "live"
+    reason: Annotated[str, msgspec.Meta(max_length=1000)] = ""
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

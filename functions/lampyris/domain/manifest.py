@@ -92,7 +92,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """A version: immutable, whole or absent. `source` is the SHA-256 of the model file that was uploaded.
 
     `metrics` is by precision ("fp32", "int8"), as the build measured them; `provenance` as the build told it.
-    A version that is being deleted has `closing`: it answers still, but no alias may be pointed at it.
+    `hold` says that it was uploaded to be registered without going live. A version that is being deleted has
+    `closing`: it answers still, but no alias may be pointed at it.
     """
 
     format: Literal[1] = 1  # a document of a later format is not read as if it were of this one
@@ -108,7 +109,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, dict[str, float]] = {}
     provenance: dict[str, Any] = {}
     evidence: Evidence = Evidence()
+    hold: bool = False
     closing: Change | None = None
+
+    @property
+    def goes_live(self) -> bool:
+        """Whether publishing points `live` at it: nobody asked to hold it, and it passed its gates."""
+        return not self.hold and self.evidence.passed
 
 
 class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,10 +162,15 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
-    """Why an upload was refused: a stable code, and a sentence that says what would be right."""
+    """Why an upload was refused: a stable code, and a sentence that says what would be right.
+
+    What was uploaded where no upload can be has no model: it stands under `layout.NOWHERE`. `completed_at`
+    is when the upload was complete: written again, it is another one.
+    """
 
     model: str
     upload: str
     code: str
     detail: str
     rejected_at: datetime
+    completed_at: datetime | None = None

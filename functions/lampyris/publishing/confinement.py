@@ -23,6 +23,7 @@ TUNED_FOLDER = "tuned"
 OUT_OF_MEMORY = 3
 _LOG_FILE = "trial.log"
 _LOG_SHOWN = 2000
+_HANDED_ON = ("LANG", "LD_LIBRARY_PATH", "PATH", "TMPDIR")
 # What the function itself holds beside the trial, with room to spare.
 _OWN_BYTES = 256 * 2**20
 # Measured: a trial takes up to three times the model's size. A quarter of the memory leaves room for
@@ -128,14 +129,16 @@ def _run_apart(module: str, folder: Path, limits: Limits) -> int:
     """
     log_file = folder / _LOG_FILE
     with log_file.open("wb") as log:
-        # -P: no module may come from the working folder. The environment is handed on for Python's own sake;
-        # numpy's threads would do nothing here but take memory.
+        # -P: no module may come from the working folder. The environment holds the function's credentials,
+        # which are no model's business: only what Python and its libraries need is handed on. numpy's threads
+        # would do nothing here but take memory.
+        handed_on = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
         status = subprocess.run(  # noqa: S603 - our own interpreter, our own module, numbers and a folder of ours
             [
                 *(sys.executable, "-P", "-m", module, str(folder)),
                 *(str(limits.upload_bytes), str(limits.memory_bytes), str(limits.time_s)),
             ],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"},
+            env=handed_on | {"PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,

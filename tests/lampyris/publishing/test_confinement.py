@@ -1,5 +1,7 @@
 """A trial in a process of its own: what it survives, and what it says then."""
 
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -107,3 +109,24 @@ def test_every_refusal_survives_the_way_between_processes(refusal: UploadRefused
 
 def test_no_kind_of_refusal_is_left_out_above() -> None:
     assert {type(refusal) for refusal in REFUSALS} == set(UploadRefused.__subclasses__())
+
+
+def test_trial_is_told_nothing_of_the_functions_credentials(tmp_path: Path) -> None:
+    (tmp_path / "shows.py").write_text(
+        "import os, pathlib, sys\npathlib.Path(sys.argv[1], 'environ').write_text(' '.join(os.environ))\n"
+    )
+    code = (
+        "import pathlib, sys\n"
+        "from lampyris.publishing.confinement import Limits, _run_apart\n"
+        "_run_apart('shows', pathlib.Path(sys.argv[1]), Limits(upload_bytes=1, memory_bytes=2**30, time_s=9))"
+    )
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    environ = {"AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "secret", "TMPDIR": str(tmp_path)}
+
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], env={**environ, "PYTHONPATH": path}, check=True
+    )
+
+    told = (tmp_path / "environ").read_text().split()
+    assert "TMPDIR" in told
+    assert not [name for name in told if name.startswith("AWS")]
