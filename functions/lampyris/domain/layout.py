@@ -16,6 +16,8 @@ RESERVATIONS = "reservations/"
 # Where refusals stand of what was put at places that name no model; no model can have this name.
 NOWHERE = "-"
 TUNING = "tuning/"
+SHADOW = "shadow/"
+SHADOWED = "shadowed/"
 BUNDLE_FILE = "bundle.json"
 SIGNATURE_FILE = "bundle.sig"
 INSTRUCTIONS_FILE = "instructions.json"
@@ -139,6 +141,20 @@ def upload_key(upload: str) -> str:
 def answer_key(answer: str) -> str:
     """Return where an answer stands that is too large for a response."""
     return f"answers/{answer}"
+
+
+def copy_key(model: str, alias: str, revision: int, copy: str) -> str:
+    """Return where a copy of a request waits for the shadow of an alias; `copy` is a name of its own."""
+    return f"{SHADOW}{model}/{alias}/{revision}/{copy}"
+
+
+def comparison_key(model: str, alias: str, version: int, copy: str) -> str:
+    """Return where it stands how a shadow's answer to a copy differed."""
+    return f"{comparisons_prefix(model, alias)}{version}/{copy}.json"
+
+
+def comparisons_prefix(model: str, alias: str) -> str:
+    return f"{SHADOWED}{model}/{alias}/"
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
