@@ -16,7 +16,8 @@ The classes are written out, as dataclasses would cost a cold start half a milli
     │   ├── ObjectExists, ObjectChanged
     │   └── AliasChanged, VersionInUse, VersionClosing, NothingToPromote, NothingToRollBack, KeyReused
     ├── UploadRefused            an upload is not admitted, and never will be as it is
-    │   └── NotOnnx, ExternalData, UnsupportedModel, UploadTooLarge, CorruptBundle, ProbeDisagrees, UploadGone
+    │   └── NotOnnx, ExternalData, UnsupportedModel, UploadTooLarge, CorruptBundle, ProbeDisagrees,
+    │       GateFailed, UploadGone
     └── Unavailable              try again later
         ├── StoreUnavailable, ArtifactDamaged, DocumentDamaged, InferenceFailed
         └── OutOfMemory, StorageFull, DeadlineExceeded, ModelLoading
@@ -399,6 +400,12 @@ class ProbeDisagrees(UploadRefused):
         super().__init__(f"Output {output!r} disagrees with the bundle's probe: {reason}")
         self.output = output
         self.reason = reason
+
+
+class GateFailed(_SaysWhy, UploadRefused):
+    """What was measured does not keep to the recipe's gates, and the recipe says to refuse then."""
+
+    code = "gate-failed"
 
 
 class UploadGone(UploadRefused):

@@ -53,11 +53,15 @@ class Limits:
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The artifact stands in the folder, and this is what it promises."""
+    """The artifact stands in the folder; this is what it promises, and what was measured of it.
+
+    `measured` is by the names of `Evidence`; what could not be measured is not there.
+    """
 
     signature: Signature
     onnxruntime: str
     tunable: bool
+    measured: dict[str, float] = {}
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag=True):

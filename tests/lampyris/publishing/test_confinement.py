@@ -14,6 +14,7 @@ from lampyris.domain.bundle import MODEL_FILE
 from lampyris.errors import (
     CorruptBundle,
     ExternalData,
+    GateFailed,
     NotOnnx,
     ProbeDisagrees,
     UnsupportedModel,
@@ -95,6 +96,7 @@ REFUSALS = [
     UploadTooLarge(size_bytes=2, limit_bytes=1),
     CorruptBundle(reason="It is not whole."),
     ProbeDisagrees(output="y", reason="it differs."),
+    GateFailed(reason="The size is 2 bytes, where max_size_bytes asks for at most 1 bytes."),
     UploadGone(key="inbox/iris/u1/bundle.json"),
 ]
 
