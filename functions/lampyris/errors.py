@@ -11,13 +11,14 @@ The classes are written out, as dataclasses would cost a cold start half a milli
     │   ├── InvalidTensor, InvalidImage, TaskNotSupported
     │   └── InvalidName, InvalidSplit
     ├── NotFound                 what was named does not exist
-    │   └── ModelNotFound, VersionNotFound, VersionDeleted, AliasNotFound, UploadNotFound, ObjectNotFound
+    │   ├── ModelNotFound, VersionNotFound, VersionDeleted, AliasNotFound, UploadNotFound, ObjectNotFound
+    │   └── RejectionNotFound, BillOfMaterialsNotFound
     ├── Conflict                 it cannot be done as things stand
     │   ├── ObjectExists, ObjectChanged
     │   └── AliasChanged, VersionInUse, VersionClosing, NothingToPromote, NothingToRollBack, KeyReused
     ├── UploadRefused            an upload is not admitted, and never will be as it is
     │   └── NotOnnx, ExternalData, UnsupportedModel, UploadTooLarge, CorruptBundle, ProbeDisagrees,
-    │       GateFailed, UploadGone
+    │       GateFailed, UnsignedUpload, BadSignature, InvalidInstructions, UploadGone
     └── Unavailable              try again later
         ├── StoreUnavailable, ArtifactDamaged, DocumentDamaged, InferenceFailed
         └── OutOfMemory, StorageFull, DeadlineExceeded, ModelLoading
@@ -238,11 +239,34 @@ class AliasNotFound(NotFound):
 class UploadNotFound(NotFound):
     code = "upload-not-found"
 
-    def __init__(self, *, upload: str) -> None:
-        super().__init__(
-            f"There is no upload {upload!r}. Uploads are kept for a day; POST /uploads says where to put one."
-        )
+    def __init__(self, *, upload: str, model: str | None = None) -> None:
+        if model is None:
+            wanted = "Uploads are kept for a day; POST /uploads says where to put one."
+        else:
+            wanted = (
+                f"Model {model!r} has neither a version nor a refusal of that name, and none is in the inbox."
+            )
+        super().__init__(f"There is no upload {upload!r}. {wanted}")
         self.upload = upload
+        self.model = model
+
+
+class RejectionNotFound(NotFound):
+    code = "rejection-not-found"
+
+    def __init__(self, *, model: str, upload: str) -> None:
+        super().__init__(f"No upload {upload!r} of model {model!r} was refused.")
+        self.model = model
+        self.upload = upload
+
+
+class BillOfMaterialsNotFound(NotFound):
+    code = "bill-of-materials-not-found"
+
+    def __init__(self, *, model: str, version: int) -> None:
+        super().__init__(f"Version {version} of model {model!r} was published without a bill of materials.")
+        self.model = model
+        self.version = version
 
 
 class ObjectNotFound(NotFound):
@@ -406,6 +430,35 @@ class GateFailed(_SaysWhy, UploadRefused):
     """What was measured does not keep to the recipe's gates, and the recipe says to refuse then."""
 
     code = "gate-failed"
+
+
+class UnsignedUpload(UploadRefused):
+    """Only signed bundles are admitted here, and this is none."""
+
+    code = "unsigned-upload"
+
+    def __init__(self, *, file: str) -> None:
+        super().__init__(
+            f"{file!r} came without a signature: only bundles that a trusted key has signed are admitted. "
+            "Publish a bundle with --sign-key, or put its bundle.sig beside bundle.json before that."
+        )
+        self.file = file
+
+
+class BadSignature(UploadRefused):
+    code = "bad-signature"
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(f"The signature bundle.sig does not hold: {reason}")
+        self.reason = reason
+
+
+class InvalidInstructions(UploadRefused):
+    code = "invalid-instructions"
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(f"instructions.json cannot be followed: {reason}")
+        self.reason = reason
 
 
 class UploadGone(UploadRefused):

@@ -60,6 +60,8 @@ PROBLEMS: dict[type[errors.LampyrisError], tuple[int, str | None]] = {
     errors.NothingToRollBack: (409, None),
     errors.KeyReused: (422, None),
     errors.UploadNotFound: (404, None),
+    errors.RejectionNotFound: (404, None),
+    errors.BillOfMaterialsNotFound: (404, None),
     errors.ObjectNotFound: (500, "A part of the model is not in the store."),
     errors.StoreUnavailable: (
         503,

@@ -1,0 +1,1 @@
+"""What can be asked of a registry: one table of verbs, for the HTTP API and the command line."""

@@ -1,0 +1,207 @@
+"""The one table of verbs: the HTTP API routes by it and describes itself by it, the command line runs it."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+from lampyris.control import aliases, audit, comparison, models, rejected, uploads, versions
+from lampyris.control.call import Caller, Registry
+from lampyris.control.pages import Page, PageArguments
+from lampyris.domain.manifest import Manifest, Rejection
+from lampyris.registry.audit import Entry
+
+
+class Verb(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that can be asked of a registry.
+
+    `run(registry, arguments, caller)` takes an `arguments` and gives an `answer`. Over HTTP, the arguments
+    that `path` names stand in it; the others in the query of GET and DELETE, and in the body of POST and PUT.
+    Of verbs that change nothing the caller does not matter. What a `destructive` one takes away does not come
+    back.
+    """
+
+    name: str
+    summary: str
+    method: Literal["GET", "PUT", "POST", "DELETE"]
+    path: str
+    arguments: type[msgspec.Struct]
+    answer: Any
+    run: Callable[[Registry, Any, Caller], Any]
+    destructive: bool = False
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes anything: whether an idempotency key and a reason belong to it."""
+        return self.method != "GET"
+
+
+_MODEL = "/models/{model}"
+_VERSION = "/models/{model}/versions/{version}"
+_ALIAS = "/models/{model}/aliases/{alias}"
+
+VERBS: tuple[Verb, ...] = (
+    Verb(
+        name="models list",
+        summary="List the models",
+        method="GET",
+        path="/models",
+        arguments=PageArguments,
+        answer=Page[models.ModelSummary],
+        run=models.list_all,
+    ),
+    Verb(
+        name="models show",
+        summary="Show a model and its aliases",
+        method="GET",
+        path=_MODEL,
+        arguments=models.OneModel,
+        answer=models.ModelDetails,
+        run=models.show,
+    ),
+    Verb(
+        name="versions list",
+        summary="List a model's versions, the newest first",
+        method="GET",
+        path="/models/{model}/versions",
+        arguments=versions.VersionsOf,
+        answer=Page[versions.LivingVersion | versions.DeletedVersion],
+        run=versions.list_all,
+    ),
+    Verb(
+        name="versions show",
+        summary="Show a version's manifest",
+        method="GET",
+        path=_VERSION,
+        arguments=versions.OneVersion,
+        answer=Manifest,
+        run=versions.show,
+    ),
+    Verb(
+        name="versions compare",
+        summary="Put versions side by side",
+        method="GET",
+        path="/models/{model}/compare",
+        arguments=comparison.Compare,
+        answer=comparison.Comparison,
+        run=comparison.compare,
+    ),
+    Verb(
+        name="versions delete",
+        summary="Delete a version that no alias names; its number stays taken",
+        method="DELETE",
+        path=_VERSION,
+        arguments=versions.OneVersion,
+        answer=versions.DeletedVersion,
+        run=versions.delete,
+        destructive=True,
+    ),
+    Verb(
+        name="aliases list",
+        summary="List a model's aliases",
+        method="GET",
+        path="/models/{model}/aliases",
+        arguments=aliases.AliasesOf,
+        answer=Page[aliases.AliasState],
+        run=aliases.list_all,
+    ),
+    Verb(
+        name="aliases show",
+        summary="Show where an alias points",
+        method="GET",
+        path=_ALIAS,
+        arguments=aliases.OneAlias,
+        answer=aliases.AliasState,
+        run=aliases.show,
+    ),
+    Verb(
+        name="aliases set",
+        summary="Point an alias at a version, or split its requests over several",
+        method="PUT",
+        path=_ALIAS,
+        arguments=aliases.SetRoutes,
+        answer=aliases.AliasState,
+        run=aliases.set_all,
+    ),
+    Verb(
+        name="aliases shadow",
+        summary="Send copies of an alias' requests to a version, or to none",
+        method="PUT",
+        path=f"{_ALIAS}/shadow",
+        arguments=aliases.SetShadow,
+        answer=aliases.AliasState,
+        run=aliases.shadow,
+    ),
+    Verb(
+        name="aliases promote",
+        summary="Give a version, or else the canary or the shadow, all of an alias' requests",
+        method="POST",
+        path=f"{_ALIAS}/promote",
+        arguments=aliases.Promote,
+        answer=aliases.AliasState,
+        run=aliases.promote_one,
+    ),
+    Verb(
+        name="aliases rollback",
+        summary="Return to the version that had all of an alias' requests before",
+        method="POST",
+        path=f"{_ALIAS}/rollback",
+        arguments=aliases.OneAlias,
+        answer=aliases.AliasState,
+        run=aliases.roll_back_one,
+    ),
+    Verb(
+        name="aliases history",
+        summary="List what an alias was, the newest revision first",
+        method="GET",
+        path=f"{_ALIAS}/history",
+        arguments=aliases.History,
+        answer=Page[aliases.AliasState],
+        run=aliases.history,
+    ),
+    Verb(
+        name="uploads open",
+        summary="Get addresses to put a bundle or a bare .onnx at, which is then published",
+        method="POST",
+        path="/models/{model}/uploads",
+        arguments=uploads.OpenUpload,
+        answer=uploads.OpenedUpload,
+        run=uploads.open_one,
+    ),
+    Verb(
+        name="uploads show",
+        summary="Show what became of an upload",
+        method="GET",
+        path="/models/{model}/uploads/{upload}",
+        arguments=uploads.OneUpload,
+        answer=uploads.UploadState,
+        run=uploads.show,
+    ),
+    Verb(
+        name="rejected list",
+        summary="List the uploads that were refused",
+        method="GET",
+        path="/rejected",
+        arguments=rejected.ListRejected,
+        answer=Page[Rejection],
+        run=rejected.list_all,
+    ),
+    Verb(
+        name="rejected show",
+        summary="Show why an upload was refused",
+        method="GET",
+        path="/rejected/{model}/{upload}",
+        arguments=rejected.OneRejected,
+        answer=Rejection,
+        run=rejected.show,
+    ),
+    Verb(
+        name="audit list",
+        summary="List changes, the newest first",
+        method="GET",
+        path="/audit",
+        arguments=audit.ListAudit,
+        answer=Page[Entry],
+        run=audit.list_all,
+    ),
+)
