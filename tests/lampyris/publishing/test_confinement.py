@@ -12,11 +12,14 @@ import pytest
 
 from lampyris.domain.bundle import MODEL_FILE
 from lampyris.errors import (
+    BadSignature,
     CorruptBundle,
     ExternalData,
     GateFailed,
+    InvalidInstructions,
     NotOnnx,
     ProbeDisagrees,
+    UnsignedUpload,
     UnsupportedModel,
     UploadGone,
     UploadRefused,
@@ -97,6 +100,9 @@ REFUSALS = [
     CorruptBundle(reason="It is not whole."),
     ProbeDisagrees(output="y", reason="it differs."),
     GateFailed(reason="The size is 2 bytes, where max_size_bytes asks for at most 1 bytes."),
+    UnsignedUpload(file="model.onnx"),
+    BadSignature(reason="it has 63 bytes."),
+    InvalidInstructions(reason="it has 10,001 bytes."),
     UploadGone(key="inbox/iris/u1/bundle.json"),
 ]
 
