@@ -20,6 +20,8 @@ from lampyris.errors import LampyrisError, UnsupportedModel, UploadRefused
 
 VERDICT_FILE = "verdict.json"
 TUNED_FOLDER = "tuned"
+# Where the artifact of the live version stands, if there is one to compare with.
+LIVE_FOLDER = "live"
 OUT_OF_MEMORY = 3
 _LOG_FILE = "trial.log"
 _LOG_SHOWN = 2000
