@@ -16,13 +16,12 @@ from lampyris.domain.tensors import NUMPY_OF, Array
 from lampyris.errors import UnsupportedModel
 from lampyris.publishing.comparison import speedup
 from lampyris.publishing.confinement import (
-    OUT_OF_MEMORY,
     TUNED_FOLDER,
     VERDICT_FILE,
     Limits,
-    keep_to,
     limits_of_arguments,
 )
+from lampyris.publishing.limits import OUT_OF_MEMORY, keep_to
 from lampyris.publishing.optimise import tune
 from lampyris.publishing.runtime import refusing
 from lampyris.publishing.signatures import signature_of
@@ -68,7 +67,7 @@ def drawn(spec: TensorSpec) -> Array:
 
 def main(folder: Path, limits: Limits) -> None:
     """Write the outcome, or end as `confinement` understands: by the alarm, or with OUT_OF_MEMORY."""
-    keep_to(limits)
+    keep_to(memory_bytes=limits.memory_bytes, time_s=limits.time_s)
     try:
         outcome = tune_artifact(folder)
     except MemoryError:
