@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 
 from lampyris.control.call import Caller, Registry
+from lampyris.control.fields import AliasName, ModelName, Percent, VersionNumber
 from lampyris.control.pages import Page, PageArguments, read_each
 from lampyris.domain.manifest import Alias, Route
 from lampyris.domain.names import LIVE, check_alias_name, check_model_name
@@ -21,14 +22,10 @@ from lampyris.registry.aliases import (
     set_shadow,
 )
 from lampyris.registry.documents import list_aliases, list_versions, read_alias
-
-ModelName = Annotated[str, msgspec.Meta(description="The name of a model.")]
-AliasName = Annotated[str, msgspec.Meta(description="The name of an alias.")]
-VersionNumber = Annotated[int, msgspec.Meta(ge=1, le=999_999_999, description="The number of a version.")]
-Percent = Annotated[int, msgspec.Meta(ge=1, le=WHOLE, description="A share of the requests, in percent.")]
+from lampyris.registry.shadows import ShadowSummary, summarise
 
 
-class Share(msgspec.Struct, frozen=True, kw_only=True):
+class Share(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A version behind an alias, and the percent of the requests that it gets."""
 
     version: VersionNumber
@@ -51,6 +48,10 @@ class AliasState(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: datetime
     changed_by: str
     reason: str
+
+
+class AliasPage(Page[AliasState], frozen=True, kw_only=True):
+    """Aliases of a model, or revisions of an alias."""
 
 
 class AliasesOf(PageArguments, frozen=True, kw_only=True):
@@ -91,6 +92,15 @@ class History(PageArguments, frozen=True, kw_only=True):
     alias: AliasName = LIVE
 
 
+class ShadowDifferences(PageArguments, frozen=True, kw_only=True):
+    model: ModelName
+    alias: AliasName = LIVE
+    version: Annotated[
+        VersionNumber | None,
+        msgspec.Meta(description="The shadow; without it the alias' present one, or its last."),
+    ] = None
+
+
 def state_of(alias: Alias) -> AliasState:
     """Say where an alias points, without the manifests that it embeds."""
     return AliasState(
@@ -111,7 +121,7 @@ def _share(route: Route) -> Share:
     return Share(version=route.manifest.version, weight=route.weight)
 
 
-def list_all(registry: Registry, arguments: AliasesOf, _caller: Caller) -> Page[AliasState]:
+def list_all(registry: Registry, arguments: AliasesOf, _caller: Caller) -> AliasPage:
     """Raises: ModelNotFound, InvalidName."""
     store, model = registry.store, check_model_name(arguments.model)
     names = list_aliases(store, model)
@@ -125,7 +135,7 @@ def list_all(registry: Registry, arguments: AliasesOf, _caller: Caller) -> Page[
             return state_of(read_alias(store, model, name)[0])
         return None
 
-    return Page(
+    return AliasPage(
         items=tuple(state for state in read_each(read, chosen) if state is not None),
         next=chosen[-1] if len(left) > len(chosen) else None,
     )
@@ -201,7 +211,7 @@ def roll_back_one(registry: Registry, arguments: OneAlias, caller: Caller) -> Al
     return state_of(moved)
 
 
-def history(registry: Registry, arguments: History, _caller: Caller) -> Page[AliasState]:
+def history(registry: Registry, arguments: History, _caller: Caller) -> AliasPage:
     """List what an alias was, the newest revision first. Raises: ModelNotFound, AliasNotFound."""
     revisions = list_revisions(
         registry.store,
@@ -211,4 +221,16 @@ def history(registry: Registry, arguments: History, _caller: Caller) -> Page[Ali
         before=arguments.number_after(),
     )
     oldest = revisions[-1].revision if revisions else 1
-    return Page(items=tuple(map(state_of, revisions)), next=str(oldest) if oldest > 1 else None)
+    return AliasPage(items=tuple(map(state_of, revisions)), next=str(oldest) if oldest > 1 else None)
+
+
+def shadow_differences(registry: Registry, arguments: ShadowDifferences, _caller: Caller) -> ShadowSummary:
+    """Raises: what `summarise` raises."""
+    return summarise(
+        registry.store,
+        arguments.model,
+        arguments.alias,
+        arguments.version,
+        limit=arguments.limit,
+        after=arguments.after or "",
+    )

@@ -13,11 +13,15 @@ from lampyris.registry.audit import Entry, find_end, read_entry
 _LOOKED_THROUGH = 1000
 
 
+class AuditPage(Page[Entry], frozen=True, kw_only=True):
+    """Entries of the audit."""
+
+
 class ListAudit(PageArguments, frozen=True, kw_only=True):
     model: Annotated[str | None, msgspec.Meta(description="Only changes of this model.")] = None
 
 
-def list_all(registry: Registry, arguments: ListAudit, _caller: Caller) -> Page[Entry]:
+def list_all(registry: Registry, arguments: ListAudit, _caller: Caller) -> AuditPage:
     """List changes, the newest first. Raises: InvalidName, DocumentDamaged."""
     model, before = arguments.model, arguments.number_after()
     if model is not None:
@@ -35,4 +39,4 @@ def list_all(registry: Registry, arguments: ListAudit, _caller: Caller) -> Page[
             break
     found = found[: arguments.limit]
     last = found[-1].number if len(found) == arguments.limit else oldest + 1
-    return Page(items=tuple(found), next=str(last) if last > 1 else None)
+    return AuditPage(items=tuple(found), next=str(last) if last > 1 else None)

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import msgspec
 
-from lampyris.control.aliases import ModelName, VersionNumber
 from lampyris.control.call import Caller, Registry
+from lampyris.control.fields import ModelName, VersionNumber
 from lampyris.control.pages import read_each
 from lampyris.control.versions import living
 from lampyris.domain.manifest import Gate, Manifest

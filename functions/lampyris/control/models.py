@@ -2,8 +2,9 @@
 
 import msgspec
 
-from lampyris.control.aliases import AliasState, ModelName, state_of
+from lampyris.control.aliases import AliasState, state_of
 from lampyris.control.call import Caller, Registry
+from lampyris.control.fields import ModelName
 from lampyris.control.pages import Page, PageArguments, read_each
 from lampyris.control.versions import LivingVersion, living
 from lampyris.domain.names import LIVE, check_model_name
@@ -18,6 +19,10 @@ class ModelSummary(msgspec.Struct, frozen=True, kw_only=True):
     live: LivingVersion | None
 
 
+class ModelPage(Page[ModelSummary], frozen=True, kw_only=True):
+    """Models."""
+
+
 class ModelDetails(msgspec.Struct, frozen=True, kw_only=True):
     """A model: its aliases, and the highest number that a version of it ever had."""
 
@@ -30,7 +35,7 @@ class OneModel(msgspec.Struct, frozen=True, kw_only=True):
     model: ModelName
 
 
-def list_all(registry: Registry, arguments: PageArguments, _caller: Caller) -> Page[ModelSummary]:
+def list_all(registry: Registry, arguments: PageArguments, _caller: Caller) -> ModelPage:
     """List every model, in order of their names."""
     names = [
         name for name in list_models(registry.store) if arguments.after is None or name > arguments.after
@@ -44,7 +49,9 @@ def list_all(registry: Registry, arguments: PageArguments, _caller: Caller) -> P
             return ModelSummary(model=model, live=None)
         return ModelSummary(model=model, live=living(alias.stable))
 
-    return Page(items=tuple(read_each(read, chosen)), next=chosen[-1] if len(names) > len(chosen) else None)
+    return ModelPage(
+        items=tuple(read_each(read, chosen)), next=chosen[-1] if len(names) > len(chosen) else None
+    )
 
 
 def show(registry: Registry, arguments: OneModel, _caller: Caller) -> ModelDetails:

@@ -1,11 +1,11 @@
 """Verbs about uploads that were refused."""
 
 from itertools import islice
-from typing import Annotated
 
 import msgspec
 
 from lampyris.control.call import Caller, Registry
+from lampyris.control.fields import RejectedModel, UploadName
 from lampyris.control.pages import Page, PageArguments, read_each
 from lampyris.domain.layout import NOWHERE, rejected_key, rejected_prefix
 from lampyris.domain.manifest import Rejection
@@ -15,10 +15,9 @@ from lampyris.registry.documents import read_rejection
 
 _ROOT = "rejected/"
 
-RejectedModel = Annotated[
-    str,
-    msgspec.Meta(description=f"The name of a model; `{NOWHERE}` stands for places at which no model can be."),
-]
+
+class RejectionPage(Page[Rejection], frozen=True, kw_only=True):
+    """Refused uploads."""
 
 
 class ListRejected(PageArguments, frozen=True, kw_only=True):
@@ -27,17 +26,17 @@ class ListRejected(PageArguments, frozen=True, kw_only=True):
 
 class OneRejected(msgspec.Struct, frozen=True, kw_only=True):
     model: RejectedModel
-    upload: Annotated[str, msgspec.Meta(description="The name of an upload.")]
+    upload: UploadName
 
 
-def list_all(registry: Registry, arguments: ListRejected, _caller: Caller) -> Page[Rejection]:
+def list_all(registry: Registry, arguments: ListRejected, _caller: Caller) -> RejectionPage:
     """List refusals by model and upload; `after` is "model/upload". Raises: InvalidName."""
     prefix = _ROOT if arguments.model is None else rejected_prefix(_checked(arguments.model))
     after = "" if arguments.after is None else rejected_key(*_place(arguments.after))
     found = [entry.key for entry in islice(registry.store.list(prefix, after), arguments.limit + 1)]
     places = [_place(key.removeprefix(_ROOT).removesuffix(".json")) for key in found[: arguments.limit]]
     rejections = read_each(lambda place: read_rejection(registry.store, *place), places)
-    return Page(
+    return RejectionPage(
         items=tuple(rejection for rejection in rejections if rejection is not None),
         next="/".join(places[-1]) if len(found) > len(places) else None,
     )

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from lampyris.control.aliases import ModelName
 from lampyris.control.call import Caller, Registry
+from lampyris.control.fields import ModelName, UploadName
 from lampyris.domain.layout import BUNDLE_FILE, FILES, INSTRUCTIONS_FILE, SIGNATURE_FILE, Upload
 from lampyris.domain.manifest import Manifest, Tombstone
 from lampyris.domain.names import LIVE, check_model_name, check_upload_id
@@ -64,13 +64,11 @@ class UploadState(msgspec.Struct, frozen=True, kw_only=True):
 class OpenUpload(msgspec.Struct, frozen=True, kw_only=True):
     model: ModelName
     files: Annotated[
-        tuple[FileName, ...] | None,
+        tuple[FileName, ...],
         msgspec.Meta(
-            min_length=1,
-            max_length=100,
-            description="The files that the bundle's document names; null for one bare .onnx.",
+            max_length=100, description="The files that the bundle's document names; none for a bare .onnx."
         ),
-    ] = None
+    ] = ()
     release: Annotated[
         Release, msgspec.Meta(description="Whether to go live, or to register the version and hold it.")
     ] = "live"
@@ -78,7 +76,7 @@ class OpenUpload(msgspec.Struct, frozen=True, kw_only=True):
 
 class OneUpload(msgspec.Struct, frozen=True, kw_only=True):
     model: ModelName
-    upload: Annotated[str, msgspec.Meta(description="The name of an upload.")]
+    upload: UploadName
 
 
 def open_one(registry: Registry, arguments: OpenUpload, caller: Caller) -> OpenedUpload:
@@ -93,7 +91,7 @@ def open_one(registry: Registry, arguments: OpenUpload, caller: Caller) -> Opene
     upload = Upload(
         model=check_model_name(arguments.model),
         upload=_name(caller, arguments),
-        file=_MODEL_FILE if arguments.files is None else BUNDLE_FILE,
+        file=BUNDLE_FILE if arguments.files else _MODEL_FILE,
     )
     by = f"opened by {caller.author.by}"
     reason = f"{caller.reason[: _LONGEST_REASON - len(by) - 2]}; {by}" if caller.reason else by
@@ -104,7 +102,7 @@ def open_one(registry: Registry, arguments: OpenUpload, caller: Caller) -> Opene
         url = registry.store.presign("PUT", key, _EXPIRES_S)
         return Place(name=name, url=url, optional=optional)
 
-    places = [place(f"{FILES}{name}", upload.file_key(name)) for name in arguments.files or ()]
+    places = [place(f"{FILES}{name}", upload.file_key(name)) for name in arguments.files]
     if upload.is_bundle:
         places.append(place(SIGNATURE_FILE, upload.signature_key, optional=True))
     return OpenedUpload(

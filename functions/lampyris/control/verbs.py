@@ -7,9 +7,9 @@ import msgspec
 
 from lampyris.control import aliases, audit, comparison, models, rejected, uploads, versions
 from lampyris.control.call import Caller, Registry
-from lampyris.control.pages import Page, PageArguments
+from lampyris.control.pages import PageArguments
 from lampyris.domain.manifest import Manifest, Rejection
-from lampyris.registry.audit import Entry
+from lampyris.registry.shadows import ShadowSummary
 
 
 class Verb(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,8 +17,8 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True):
 
     `run(registry, arguments, caller)` takes an `arguments` and gives an `answer`. Over HTTP, the arguments
     that `path` names stand in it; the others in the query of GET and DELETE, and in the body of POST and PUT.
-    Of verbs that change nothing the caller does not matter. What a `destructive` one takes away does not come
-    back.
+    `status` is HTTP's for success. Of verbs that change nothing the caller does not matter. What a
+    `destructive` one takes away does not come back.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True):
     arguments: type[msgspec.Struct]
     answer: Any
     run: Callable[[Registry, Any, Caller], Any]
+    status: int = 200
     destructive: bool = False
 
     @property
@@ -47,7 +48,7 @@ VERBS: tuple[Verb, ...] = (
         method="GET",
         path="/models",
         arguments=PageArguments,
-        answer=Page[models.ModelSummary],
+        answer=models.ModelPage,
         run=models.list_all,
     ),
     Verb(
@@ -65,7 +66,7 @@ VERBS: tuple[Verb, ...] = (
         method="GET",
         path="/models/{model}/versions",
         arguments=versions.VersionsOf,
-        answer=Page[versions.LivingVersion | versions.DeletedVersion],
+        answer=versions.VersionPage,
         run=versions.list_all,
     ),
     Verb(
@@ -102,7 +103,7 @@ VERBS: tuple[Verb, ...] = (
         method="GET",
         path="/models/{model}/aliases",
         arguments=aliases.AliasesOf,
-        answer=Page[aliases.AliasState],
+        answer=aliases.AliasPage,
         run=aliases.list_all,
     ),
     Verb(
@@ -156,8 +157,17 @@ VERBS: tuple[Verb, ...] = (
         method="GET",
         path=f"{_ALIAS}/history",
         arguments=aliases.History,
-        answer=Page[aliases.AliasState],
+        answer=aliases.AliasPage,
         run=aliases.history,
+    ),
+    Verb(
+        name="aliases shadow-differences",
+        summary="Sum up how a shadow answered the copies that it got",
+        method="GET",
+        path=f"{_ALIAS}/shadow",
+        arguments=aliases.ShadowDifferences,
+        answer=ShadowSummary,
+        run=aliases.shadow_differences,
     ),
     Verb(
         name="uploads open",
@@ -167,6 +177,7 @@ VERBS: tuple[Verb, ...] = (
         arguments=uploads.OpenUpload,
         answer=uploads.OpenedUpload,
         run=uploads.open_one,
+        status=201,
     ),
     Verb(
         name="uploads show",
@@ -183,7 +194,7 @@ VERBS: tuple[Verb, ...] = (
         method="GET",
         path="/rejected",
         arguments=rejected.ListRejected,
-        answer=Page[Rejection],
+        answer=rejected.RejectionPage,
         run=rejected.list_all,
     ),
     Verb(
@@ -201,7 +212,7 @@ VERBS: tuple[Verb, ...] = (
         method="GET",
         path="/audit",
         arguments=audit.ListAudit,
-        answer=Page[Entry],
+        answer=audit.AuditPage,
         run=audit.list_all,
     ),
 )

@@ -4,8 +4,8 @@ from datetime import datetime
 
 import msgspec
 
-from lampyris.control.aliases import ModelName, VersionNumber
 from lampyris.control.call import Caller, Registry
+from lampyris.control.fields import ModelName, VersionNumber
 from lampyris.control.pages import Page, PageArguments, read_each
 from lampyris.domain.manifest import Gate, Manifest, Tombstone
 from lampyris.domain.names import check_model_name
@@ -44,6 +44,10 @@ class DeletedVersion(msgspec.Struct, frozen=True, kw_only=True, tag_field="state
     deleted_at: datetime
     deleted_by: str
     reason: str
+
+
+class VersionPage(Page[LivingVersion | DeletedVersion], frozen=True, kw_only=True):
+    """Versions of a model."""
 
 
 class VersionsOf(PageArguments, frozen=True, kw_only=True):
@@ -94,9 +98,7 @@ def buried(tombstone: Tombstone) -> DeletedVersion:
     )
 
 
-def list_all(
-    registry: Registry, arguments: VersionsOf, _caller: Caller
-) -> Page[LivingVersion | DeletedVersion]:
+def list_all(registry: Registry, arguments: VersionsOf, _caller: Caller) -> VersionPage:
     """List a model's versions, the newest first. Raises: ModelNotFound, InvalidName."""
     store, model, before = registry.store, check_model_name(arguments.model), arguments.number_after()
     numbers = list_versions(store, model)
@@ -105,7 +107,7 @@ def list_all(
     left = [number for number in reversed(numbers) if before is None or number < before]
     chosen = left[: arguments.limit]
     documents = read_each(lambda number: find_version(store, model, number), chosen)
-    return Page(
+    return VersionPage(
         items=tuple(map(in_short, documents)),
         next=str(chosen[-1]) if len(left) > len(chosen) else None,
     )
