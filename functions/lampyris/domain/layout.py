@@ -25,6 +25,7 @@ FILES = "files/"
 # 128 random bits: who knows the name may read what it names.
 RANDOM_ID_PATTERN = "[0-9a-f]{32}"
 _RANDOM_ID = re.compile(RANDOM_ID_PATTERN)
+_FILE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]+")
 _SHA256 = "[0-9a-f]{64}"
 _DIGITS = 9
 _VERSION_KEY = re.compile(r"models/[^/]+/versions/([1-9][0-9]{0,8})\.json")
@@ -198,12 +199,16 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
         Raises: InvalidName if the model or the upload is named against the grammar, or not at all.
         """
         file = key.rpartition("/")[2]
-        if file != BUNDLE_FILE and not file.endswith(".onnx"):
+        if not key.startswith(INBOX) or (file != BUNDLE_FILE and not file.endswith(".onnx")):
             return None
         match key.split("/"):
-            case ["inbox", model, upload, _]:
-                return cls(model=check_model_name(model), upload=check_upload_id(upload), file=file)
-            case ["inbox", _] | ["inbox", _, _]:
-                raise InvalidName(kind="an upload", name=key, rule="put it at inbox/{model}/{upload}/" + file)
-            case _:
+            case [_, _, _, folder, *_, _] if f"{folder}/" == FILES:
                 return None
+            case [_, model, upload, _]:
+                check_model_name(model)
+                check_upload_id(upload)
+                if not _FILE.fullmatch(file):
+                    raise InvalidName(kind="a file", name=file, rule="leave out its control characters")
+                return cls(model=model, upload=upload, file=file)
+            case _:
+                raise InvalidName(kind="an upload", name=key, rule="put it at inbox/{model}/{upload}/" + file)

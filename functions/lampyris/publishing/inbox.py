@@ -155,7 +155,7 @@ def _read_signature(store: Store, delivery: Delivery) -> bytes | None:
         return None
     if entry.size_bytes != SIGNATURE_BYTES:
         raise BadSignature(
-            reason=f"it has {entry.size_bytes:,} bytes, where one of Ed25519 has {SIGNATURE_BYTES}, not encoded."
+            reason=f"it has {entry.size_bytes:,} bytes, where one of Ed25519 has {SIGNATURE_BYTES}."
         )
     return store.get(entry.key).data
 

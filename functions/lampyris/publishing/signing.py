@@ -54,8 +54,8 @@ def _trusted_key(text: str) -> TrustedKey:
         der = b""
     if not der.startswith(_DER_HEAD) or len(der) != len(_DER_HEAD) + _RAW_BYTES:
         raise InvalidKey(
-            reason=f"{text[:80]!r} is no public key of Ed25519. LAMPYRIS_TRUSTED_KEYS takes, separated by commas, "
-            "what stands between BEGIN and END in the output of: openssl pkey -in key.pem -pubout"
+            reason=f"{text[:80]!r} is no public key of Ed25519. LAMPYRIS_TRUSTED_KEYS takes, separated by "
+            "commas, what stands between BEGIN and END in the output of: openssl pkey -in key.pem -pubout"
         )
     return TrustedKey(der=der)
 

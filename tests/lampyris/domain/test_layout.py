@@ -95,6 +95,7 @@ def test_bare_model_is_not_a_bundle() -> None:
     [
         "inbox/iris/u1/files/model.onnx",
         "inbox/iris/u1/files/bundle.json",
+        "inbox/iris/u1/files/deep/model.onnx",
         "inbox/iris/u1/notes.txt",
         "inbox/iris/u1/",
         "models/iris/u1/model.onnx",
@@ -113,6 +114,8 @@ def test_key_that_completes_nothing_is_no_upload(key: str) -> None:
         "inbox/iris/../bundle.json",
         "inbox//u1/model.onnx",
         "inbox/iris/U 1/m.onnx",
+        "inbox/iris/u1/m\x1b[31m.onnx",
+        f"inbox/{64 * 'a'}/u1/model.onnx",
     ],
 )
 def test_upload_named_against_the_grammar_is_refused(key: str) -> None:
@@ -126,6 +129,7 @@ def test_upload_named_against_the_grammar_is_refused(key: str) -> None:
         ("inbox/model.onnx", r"inbox/\{model\}/\{upload\}/model\.onnx"),
         ("inbox/iris/model.onnx", r"inbox/\{model\}/\{upload\}/model\.onnx"),
         ("inbox/iris/bundle.json", r"inbox/\{model\}/\{upload\}/bundle\.json"),
+        ("inbox/iris/u1/deep/model.onnx", r"inbox/\{model\}/\{upload\}/model\.onnx"),
     ],
 )
 def test_model_dropped_at_the_wrong_depth_is_told_where_it_belongs(key: str, place: str) -> None:

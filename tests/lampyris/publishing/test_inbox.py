@@ -83,7 +83,7 @@ def test_bare_model_of_any_size_arrives_as_it_was_sent(
 
     received = take(store, BARE, folder)
 
-    assert received == Received(source=hashlib.sha256(data).hexdigest(), bundle=None)
+    assert (received.source, received.bundle) == (hashlib.sha256(data).hexdigest(), None)
     assert (folder / MODEL_FILE).read_bytes() == data
 
 
