@@ -1,0 +1,260 @@
+"""Erase a model beyond recovery: all that was ever written of it, in every generation that the bucket keeps.
+
+Versions are marked first, so that no alias can be pointed at them any more; then aliases go, with their
+revisions; then each version becomes a tombstone that says no more than its number. Only then the generations
+go, and the blobs. Whoever publishes meanwhile makes the next version: it is erased too if it is found in
+time, or else stays, whole.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+
+import msgspec
+
+from lampyris.domain.layout import (
+    INBOX,
+    MODELS,
+    RESERVATIONS,
+    SHADOW,
+    SHADOWED,
+    alias_key,
+    aliases_prefix,
+    revisions_prefix,
+    version_key,
+    version_of_key,
+    versions_prefix,
+)
+from lampyris.domain.manifest import Alias, Change, Manifest, Tombstone
+from lampyris.domain.names import check_model_name
+from lampyris.domain.sealed import seal, unseal
+from lampyris.domain.store import Generation, Store
+from lampyris.errors import DocumentDamaged, ModelNotFound, ObjectChanged
+from lampyris.registry.changes import Author
+from lampyris.registry.collection import RESERVED_FOR, remove, sweep
+from lampyris.registry.documents import decode_version, list_versions, read_aliases
+from lampyris.registry.moves import find_alias, settle_alias
+from lampyris.registry.operations import (
+    MayGoOn,
+    Progress,
+    begin_operation,
+    end_operation,
+    find_operation,
+    go_on,
+    tell_nobody,
+)
+from lampyris.registry.versions import settle_version
+
+
+class Erased(msgspec.Struct, frozen=True, kw_only=True):
+    """What went: versions, and writings of objects (of documents, uploads and blobs) with their bytes.
+
+    `spared` blobs are reserved by a publish that is under way, of whichever model; if it died, a collection
+    removes them a day later. `done` is False if the time was over before the end: erase again.
+    """
+
+    versions: int = 0
+    objects: int = 0
+    bytes: int = 0
+    spared: int = 0
+    done: bool = False
+
+
+def erase(
+    store: Store,
+    model: str,
+    *,
+    author: Author,
+    now: datetime,
+    may_go_on: MayGoOn = go_on,
+    progress: Progress = tell_nobody,
+) -> Erased:
+    """Erase a model; its numbers stay taken, and its name may be published to again.
+
+    All blobs that nothing names go with it, as a version that was deleted before does not tell its own.
+    Raises: InvalidName; ModelNotFound if nothing is there; KeyReused.
+    """
+    check_model_name(model)
+    if find_operation(store, author.key) is None and not any(_generations(store, model)):
+        raise ModelNotFound(model=model)
+    operation = begin_operation(store, author, "erase", model=model, at=now)
+    if operation.outcome is not None:
+        return msgspec.convert(operation.outcome, Erased)
+    try:
+        versions = _take_down(store, model, operation.change, may_go_on)
+    except _TimeIsOver:
+        return Erased()
+    doomed = _doomed(store, model, now)
+    removed = remove(store, doomed, may_go_on=may_go_on, progress=progress)
+    erased = Erased(versions=versions, objects=len(removed), bytes=sum(one.size_bytes for one in removed))
+    if len(removed) < len(doomed):
+        return erased
+    swept = sweep(store, older_than=None, now=now, may_go_on=may_go_on, progress=progress)
+    erased = msgspec.structs.replace(
+        erased,
+        objects=erased.objects + swept.objects,
+        bytes=erased.bytes + swept.bytes,
+        spared=swept.spared,
+        done=swept.done,
+    )
+    if erased.done:
+        end_operation(store, operation, erased)
+    return erased
+
+
+class _TimeIsOver(Exception):
+    """The caller has no more time; nothing was removed yet."""
+
+
+def _generations(store: Store, model: str) -> Iterator[Generation]:
+    """Yield every writing of everything that stands under the model's name."""
+    for prefix in (MODELS, INBOX, "rejected/", SHADOW, SHADOWED, RESERVATIONS):
+        yield from store.generations(f"{prefix}{model}/")
+
+
+def _take_down(store: Store, model: str, change: Change, may_go_on: MayGoOn) -> int:
+    """Leave nothing of a model to read or to point at; return how many versions became tombstones.
+
+    Raises: _TimeIsOver.
+    """
+    while True:
+        closed = set()
+        for version in list_versions(store, model):
+            _check_time(may_go_on)
+            _close(store, model, version, change)
+            closed.add(version)
+        for alias in _aliases(store, model):
+            _check_time(may_go_on)
+            if not _retire(store, model, alias, closed, change):
+                break  # it names a version that was published since: that one is to be closed as well
+        else:
+            buried = []
+            for version in sorted(closed):
+                _check_time(may_go_on)
+                buried.append(_bury(store, model, version, change))
+            if None not in buried:
+                return sum(tombstone.deleted == change for tombstone in buried if tombstone is not None)
+
+
+def _check_time(may_go_on: MayGoOn) -> None:
+    if not may_go_on():
+        raise _TimeIsOver
+
+
+class _Read(msgspec.Struct, frozen=True, kw_only=True):
+    """A version as it is stored; one that cannot be read has no document, and is erased as well."""
+
+    document: Manifest | Tombstone | None
+    fence: int
+    etag: str
+
+
+def _read(store: Store, model: str, version: int) -> _Read:
+    found = store.get(version_key(model, version))
+    try:
+        sealed = unseal(found.data)
+        return _Read(document=decode_version(sealed), fence=sealed.fence, etag=found.etag)
+    except DocumentDamaged:
+        return _Read(document=None, fence=0, etag=found.etag)
+
+
+def _close(store: Store, model: str, version: int, change: Change) -> None:
+    """Mark a version, so that no alias is pointed at it any more; what happened to it before gets audited."""
+    while True:
+        read = _read(store, model, version)
+        if not isinstance(read.document, Manifest):
+            return
+        if read.document.closing == change:
+            return
+        if read.document.closing is None:
+            settle_version(store, model, version)
+        marked = seal(msgspec.structs.replace(read.document, closing=change), fence=read.fence + 1)
+        with suppress(ObjectChanged):
+            store.replace(version_key(model, version), marked.data, read.etag)
+
+
+def _retire(store: Store, model: str, alias: str, closed: set[int], change: Change) -> bool:
+    """Take an alias' routes away, and every writing of its revisions; False if it names what is not closed.
+
+    What is left is as an alias that nobody has pointed anywhere yet: it may be pointed at a later version.
+    """
+    key = alias_key(model, alias)
+    while True:
+        revisions = list(store.generations(revisions_prefix(model, alias)))
+        try:
+            standing = find_alias(store, model, alias)
+            etag = "" if standing is None else standing.etag
+        except DocumentDamaged:
+            standing, etag = None, store.get(key).etag
+        if not etag or (standing is not None and not standing.alias.routes):
+            store.purge(revisions)  # of nobody: listed before it was seen that there is no alias
+            return True
+        if standing is not None:
+            if not _versions(standing.alias) <= closed:
+                return False
+            settle_alias(store, standing.alias, standing.sealed)
+        store.purge(store.generations(revisions_prefix(model, alias)))
+        # One that was pointed somewhere meanwhile and is retired again gets other bytes: see `seal`.
+        unborn = seal(
+            Alias(model=model, alias=alias, revision=0, routes=(), change=change),
+            fence=max(closed, default=0),
+        )
+        with suppress(ObjectChanged):
+            store.replace(key, unborn.data, etag)
+            return True
+
+
+def _versions(alias: Alias) -> set[int]:
+    shadow = () if alias.shadow is None else (alias.shadow,)
+    return {route.manifest.version for route in (*alias.routes, *shadow)}
+
+
+def _bury(store: Store, model: str, version: int, change: Change) -> Tombstone | None:
+    """Leave of a version no more than its number; None if somebody has taken the mark away."""
+    read = _read(store, model, version)
+    if isinstance(read.document, Tombstone):
+        if read.document.upload is None:
+            return read.document
+        settle_version(store, model, version)
+    elif read.document is not None and read.document.closing != change:
+        return None
+    tombstone = Tombstone(model=model, version=version, upload=None, deleted=change)
+    try:
+        store.replace(version_key(model, version), seal(tombstone).data, read.etag)
+    except ObjectChanged:
+        return None
+    return tombstone
+
+
+def _aliases(store: Store, model: str) -> list[str]:
+    """Name every alias of a model that was ever written to."""
+    aliases = (
+        one.key.removeprefix(aliases_prefix(model)) for one in store.generations(aliases_prefix(model))
+    )
+    folder = f"{MODELS}{model}/revisions/"
+    revisions = (one.key.removeprefix(folder).partition("/")[0] for one in store.generations(folder))
+    return sorted({name.removesuffix(".json") for name in (*aliases, *revisions)})
+
+
+def _doomed(store: Store, model: str, now: datetime) -> list[Generation]:
+    """List what is to go: all but tombstones, later versions and what names them, and running publishes."""
+    erased = {version for version in list_versions(store, model) if _is_erased(store, model, version)}
+    listed = list(_generations(store, model))
+    pointing = {alias_key(model, alias.alias) for alias in read_aliases(store, model)}  # after the listing
+
+    def stays(one: Generation) -> bool:
+        if one.key.startswith(versions_prefix(model)):
+            version = version_of_key(one.key)
+            return version is not None and (one.is_latest or version not in erased)
+        if one.key.startswith(aliases_prefix(model)):
+            return one.is_latest and one.key in pointing
+        if one.key.startswith(RESERVATIONS):
+            return one.is_latest and one.size_bytes > 0 and one.modified_at >= now - RESERVED_FOR
+        return one.key.startswith(f"{MODELS}{model}/revisions/")  # what is left is of aliases that point
+
+    return [one for one in listed if not stays(one)]
+
+
+def _is_erased(store: Store, model: str, version: int) -> bool:
+    document = _read(store, model, version).document
+    return isinstance(document, Tombstone) and document.upload is None
