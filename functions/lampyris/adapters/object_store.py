@@ -169,6 +169,8 @@ def s3_store(
     def connect() -> S3Store:
         return S3Store(
             bucket,
+            # The signature covers what is sent, so S3 refuses what changed on the way; this it keeps as well.
+            checksum_algorithm="SHA256",
             config={} if endpoint is None else {"endpoint": endpoint},
             client_options=client,
             retry_config=retries,

@@ -5,7 +5,7 @@ boto3 is a quarter of a second to import, which no prediction waits for.
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from lampyris.adapters.object_keys import check_prefix
@@ -29,15 +29,22 @@ def generations(bucket: "S3Store", prefix: str) -> Iterator[Generation]:
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see the module
 
     check_prefix(prefix)
-    pages = _client(bucket).get_paginator("list_object_versions")
+    paginator = _client(bucket).get_paginator("list_object_versions")
     try:
-        for page in pages.paginate(Bucket=bucket.config["bucket"], Prefix=prefix):
-            yield from sorted(
-                map(_generation, page.get("Versions", []) + page.get("DeleteMarkers", [])),
-                key=lambda found: (found.key, not found.is_latest),
-            )
+        pages = iter(paginator.paginate(Bucket=bucket.config["bucket"], Prefix=prefix))
+        page = next(pages)
+        # Read a page ahead: the next begins behind this one's last version, which may be purged by then.
+        for following in chain(pages, [{}]):
+            yield from _in_order(page)
+            page = following
     except (BotoCoreError, ClientError) as error:
         raise StoreUnavailable(operation=f"list versions of {prefix}", cause=str(error)) from error
+
+
+def _in_order(page: dict[str, Any]) -> Iterable[Generation]:
+    """Put versions and marks of deletion, which S3 lists apart, in the order of keys, the newest first."""
+    found = map(_generation, page.get("Versions", []) + page.get("DeleteMarkers", []))
+    return sorted(found, key=lambda one: (one.key, not one.is_latest, -one.modified_at.timestamp()))
 
 
 def _generation(found: dict[str, Any]) -> Generation:

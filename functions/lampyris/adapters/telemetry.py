@@ -35,7 +35,8 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     `code` is that of the problem that it ended in; `manifest` the version that it meant, as far as it got;
     `stale_refreshes` how many aliases could not be read again since the last request, and served on as they
     were; `damaged_artifacts` how many failed their check since then, also of models that nobody waited for;
-    `init_ms` stands on an environment's first request, if that had to wait for INIT.
+    `dropped_copies` how many copies for shadows were lost since then; `init_ms` stands on an environment's
+    first request, if that had to wait for INIT.
     """
 
     request_id: str
@@ -47,6 +48,7 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     prediction: "Prediction | None"
     stale_refreshes: int
     damaged_artifacts: int
+    dropped_copies: int = 0
     code: str | None
 
 
@@ -96,10 +98,21 @@ class Telemetry:
             metrics["StaleAliases"] = record.stale_refreshes
         if record.damaged_artifacts:
             metrics["DamagedArtifacts"] = record.damaged_artifacts
-        envelope = {"Timestamp": int(self._now_s() * 1000)}
+        if record.dropped_copies:
+            metrics["ShadowDropped"] = record.dropped_copies
+        self._print(metrics, fields, is_model=manifest is not None)
+
+    def count(
+        self, metrics: dict[str, float], *, model: str, version: int, fields: dict[str, object]
+    ) -> None:
+        """Print a line of metrics about one version, which need not be the one that answers a request."""
+        named = {"service": self._service, "model": model, "version": str(version)}
+        self._print(metrics, {**named, **fields}, is_model=True)
+
+    def _print(self, metrics: dict[str, float], fields: dict[str, object], *, is_model: bool) -> None:
         aws = {
-            **envelope,
-            "CloudWatchMetrics": self._directive(tuple(metrics), is_model=manifest is not None),
+            "Timestamp": int(self._now_s() * 1000),
+            "CloudWatchMetrics": self._directive(tuple(metrics), is_model=is_model),
         }
         _print({"_aws": aws, **fields, **metrics})
 

@@ -39,7 +39,12 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Store(Protocol):
-    """A bucket. Every method may raise StoreUnavailable: the call may or may not have taken effect."""
+    """A bucket. Keys are paths of 1,024 bytes at most; others raise InvalidName, from every method.
+
+    Every method may raise StoreUnavailable: then the call may have taken effect, or not, or do so later still.
+    What is written is whole or absent for whoever reads. Writing is not repeated where that could undo what
+    somebody else did.
+    """
 
     def get(self, key: str) -> Stored:
         """Read a whole object. Raises: ObjectNotFound."""
@@ -50,7 +55,10 @@ class Store(Protocol):
         ...
 
     def get_range(self, key: str, start: int, length: int) -> memoryview:
-        """Read `length` bytes from offset `start`. Raises: ObjectNotFound."""
+        """Read `length` bytes, at least one, from offset `start`, or as many as there are.
+
+        Raises: ObjectNotFound.
+        """
         ...
 
     def size_bytes(self, key: str) -> int:
@@ -65,11 +73,20 @@ class Store(Protocol):
         ...
 
     def create(self, key: str, data: bytes) -> None:
-        """Write an object where none stands. Raises: ObjectExists, also while somebody is writing there."""
+        """Write an object where none stands.
+
+        Raises: ObjectExists, also while somebody is writing there (and then nothing may stand there yet), and
+        also if it is this very writing that stands there, where its first answer was lost and it was sent
+        again. So read what stands there before you believe it is another's.
+        """
         ...
 
     def replace(self, key: str, data: bytes, etag: str) -> None:
-        """Write an object over the one that has `etag`. Raises: ObjectChanged."""
+        """Write an object over the one that has `etag`.
+
+        Raises: ObjectChanged, also if nothing stands there any more, while somebody is writing there, and if
+        it is this very writing that changed it (see `create`).
+        """
         ...
 
     def list(self, prefix: str, after: str = "") -> Iterator[Entry]:
@@ -80,7 +97,10 @@ class Store(Protocol):
         ...
 
     def list_folders(self, prefix: str) -> Sequence[str]:
-        """Name what stands one level below `prefix` and has something below itself, in order."""
+        """Name what stands one level below `prefix` and has something below itself, in order.
+
+        A bucket that keeps versions may go on naming what had something: moto's does.
+        """
         ...
 
     def delete(self, key: str) -> None:
@@ -88,11 +108,18 @@ class Store(Protocol):
         ...
 
     def generations(self, prefix: str) -> Iterator[Generation]:
-        """Yield every writing that is kept of every object whose key starts with `prefix`, in key order."""
+        """Yield every writing that is kept of every object whose key starts with `prefix`.
+
+        They come in key order, the newest of each key first, and may be purged while they come.
+        """
         ...
 
     def purge(self, generations: Iterable[Generation]) -> None:
-        """Remove exactly these writings, beyond recovery; one that was made since then stays."""
+        """Remove exactly these writings, beyond recovery; one that was made since then stays.
+
+        Where the latest goes, the one before stands again. (A bucket without versions cannot tell writings
+        apart: there, whatever stands at the key goes.)
+        """
         ...
 
     def presign(self, method: Literal["GET", "PUT"], key: str, expires_s: int) -> str:
