@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -124,15 +124,13 @@ def read_pictures(paths: Sequence[Path]) -> Payload:
 
 
 class Client:
-    """A connection to a deployment's API; a context manager."""
+    """A connection to a deployment's API, or to a folder's models in this process; a context manager."""
 
     def __init__(self, deployment: Deployment) -> None:
-        self._http = httpx.Client(
-            base_url=deployment.api(),
-            auth=deployment.sign,
-            timeout=_TIMEOUT,
-            # What needs no signature is on this machine, and a proxy in the environment leads away from it.
-            trust_env=deployment.sign is not None,
+        self._http = _connect(deployment)
+        # What stays in this process may have any size.
+        self._post: Callable[..., httpx.Response] = (
+            httpx.Client.post if deployment.api_url is None else large_bodies.post
         )
 
     def __enter__(self) -> Self:
@@ -163,7 +161,7 @@ class Client:
         name = model if version is None else f"{model}/versions/{version}"
         started = time.perf_counter()
         try:
-            response = large_bodies.post(
+            response = self._post(
                 self._http,
                 f"/models/{name}/predict",
                 content=payload.data,
@@ -180,6 +178,21 @@ class Client:
             elapsed_ms=elapsed_ms,
             parts_ms=read_server_timing(response.headers.get("server-timing", "")),
         )
+
+
+def _connect(deployment: Deployment) -> httpx.Client:
+    if deployment.api_url is None:
+        # onnxruntime is behind it, which a call over HTTP can do without.
+        from lampyris_local.folder.predict import PredictHere  # noqa: PLC0415 - see above
+
+        return httpx.Client(base_url="http://folder", transport=PredictHere(deployment.store))
+    return httpx.Client(
+        base_url=deployment.api_url,
+        auth=deployment.sign,
+        timeout=_TIMEOUT,
+        # What needs no signature is on this machine, and a proxy in the environment leads away from it.
+        trust_env=deployment.sign is not None,
+    )
 
 
 class _Problem(msgspec.Struct, frozen=True):

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
-from lampyris.domain.bundle import Bundle
+from lampyris.domain.bundle import Bundle, Instructions
 from lampyris.domain.layout import BUNDLE_FILE, FILES, INBOX, Upload
 from lampyris.domain.manifest import Manifest, Rejection
 from lampyris.domain.names import LIVE, check_model_name
@@ -20,6 +21,9 @@ from lampyris.registry.documents import read_alias, read_rejection
 from lampyris.registry.versions import find_upload
 
 _POLL_S = 0.1
+
+# A version that is held is registered, and answers by its number; `live` was not pointed at it.
+Outcome = Literal["live", "held", "held-by-gates"]
 
 
 @dataclass(eq=False, kw_only=True)
@@ -81,39 +85,103 @@ class NoVerdict(LampyrisError):
         )
 
 
+@dataclass(eq=False, kw_only=True)
+class NothingToSign(LampyrisError):
+    """A signature is over a bundle's document, and there is none."""
+
+    code = "nothing-to-sign"
+    path: Path
+
+    def __str__(self) -> str:
+        return f"{self.path} is no bundle, and only bundles are signed; publish it without --sign-key."
+
+
+@dataclass(eq=False, kw_only=True)
+class UnreadableKey(LampyrisError):
+    code = "unreadable-key"
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} cannot be read: {self.reason}. To make a key: openssl genpkey -algorithm ed25519 "
+            "-out key.pem"
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Parcel:
-    """What goes into the inbox: files by name, in the order of sending. The last one completes the upload."""
+    """What goes into the inbox: objects by key, in the order of sending. The last completes the upload."""
 
     upload: Upload
-    files: tuple[tuple[str, Path], ...]
+    objects: tuple[tuple[str, Path | bytes], ...]
 
     @property
     def size_bytes(self) -> int:
-        return sum(path.stat().st_size for _, path in self.files)
+        return sum(size_bytes(source) for _, source in self.objects)
 
 
-def pack(path: Path, *, model: str | None, at: datetime) -> Parcel:
+def size_bytes(source: Path | bytes) -> int:
+    """Return what is sent of a file, or of bytes."""
+    return len(source) if isinstance(source, bytes) else source.stat().st_size
+
+
+def pack(
+    path: Path,
+    *,
+    model: str | None,
+    at: datetime,
+    instructions: Instructions | None = None,
+    sign_key: Path | None = None,
+) -> Parcel:
     """Check what is to be published and name its place in the inbox.
 
-    A bundle knows its model's name; a bare .onnx needs one.
-    Raises: NotPublishable, BrokenBundle, ModelNameMissing; InvalidName.
+    A bundle knows its model's name; a bare .onnx needs one. `sign_key` is a private key in PEM.
+    Raises: NotPublishable, BrokenBundle, ModelNameMissing, NothingToSign, UnreadableKey,
+        InvalidKey; InvalidName.
     """
     if model is not None:
         check_model_name(model)
     if (path / BUNDLE_FILE).is_file():
-        bundle = read_bundle(path)
-        upload = Upload(
-            model=check_model_name(model or bundle.model), upload=new_upload_id(at), file=BUNDLE_FILE
-        )
-        files = tuple((upload.file_key(name), path / FILES / name) for name in sorted(bundle.files))
-        return Parcel(upload=upload, files=(*files, (upload.key, path / BUNDLE_FILE)))
+        return _pack_bundle(path, model=model, at=at, instructions=instructions, sign_key=sign_key)
     if path.suffix != ".onnx" or not path.is_file():
         raise NotPublishable(path=path)
+    if sign_key is not None:
+        raise NothingToSign(path=path)
     if model is None:
         raise ModelNameMissing(path=path)
     upload = Upload(model=model, upload=new_upload_id(at), file="model.onnx")
-    return Parcel(upload=upload, files=((upload.key, path),))
+    return Parcel(upload=upload, objects=(*_told(upload, instructions), (upload.key, path)))
+
+
+def _pack_bundle(
+    path: Path, *, model: str | None, at: datetime, instructions: Instructions | None, sign_key: Path | None
+) -> Parcel:
+    bundle = read_bundle(path)
+    named = check_model_name(model or bundle.model)
+    upload = Upload(model=named, upload=new_upload_id(at), file=BUNDLE_FILE)
+    objects: list[tuple[str, Path | bytes]] = [
+        (upload.file_key(name), path / FILES / name) for name in sorted(bundle.files)
+    ]
+    if sign_key is not None:
+        objects.append((upload.signature_key, _signature(path / BUNDLE_FILE, sign_key)))
+    objects += [*_told(upload, instructions), (upload.key, path / BUNDLE_FILE)]
+    return Parcel(upload=upload, objects=tuple(objects))
+
+
+def _told(upload: Upload, instructions: Instructions | None) -> list[tuple[str, bytes]]:
+    return [] if instructions is None else [(upload.instructions_key, msgspec.json.encode(instructions))]
+
+
+def _signature(document: Path, key: Path) -> bytes:
+    """Raises: UnreadableKey, InvalidKey."""
+    from lampyris.publishing.signing import sign  # noqa: PLC0415 - for those who sign
+
+    try:
+        private_key = key.read_bytes()
+    except OSError as error:
+        raise UnreadableKey(path=key, reason=(error.strerror or str(error)).lower()) from None
+    return sign(document.read_bytes(), private_key)
 
 
 def read_bundle(path: Path) -> Bundle:
@@ -141,14 +209,14 @@ def new_upload_id(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y%m%dt%H%M%S}-{secrets.token_hex(4)}"
 
 
-def send(store: Store, parcel: Parcel, *, on_sent: Callable[[Path], None]) -> None:
-    """Put a parcel into the inbox, telling of each file that has arrived.
+def send(store: Store, parcel: Parcel, *, on_sent: Callable[[int], None]) -> None:
+    """Put a parcel into the inbox, telling the size of each object that has arrived.
 
     Raises: StoreUnavailable.
     """
-    for key, path in parcel.files:
-        store.put(key, path)
-        on_sent(path)
+    for key, source in parcel.objects:
+        store.put(key, source)
+        on_sent(size_bytes(source))
 
 
 def wait_for_verdict(
@@ -159,7 +227,7 @@ def wait_for_verdict(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Manifest:
-    """Wait until an upload is a version that `live` has pointed at.
+    """Wait until an upload is a version, and `live` points at it unless it is held back (`outcome_of`).
 
     Raises: Rejected, NoVerdict.
     """
@@ -169,13 +237,20 @@ def wait_for_verdict(
     sent_at = next((entry.modified_at for entry in inbox if entry.key == upload.key), None)
     while clock() - started < timeout_s:
         manifest = find_upload(store, upload.model, upload.upload, sent_at)
-        if isinstance(manifest, Manifest) and _went_live(store, manifest):
+        if isinstance(manifest, Manifest) and (outcome_of(manifest) != "live" or _went_live(store, manifest)):
             return manifest
         rejection = read_rejection(store, upload.model, upload.upload)
         if rejection is not None:
             raise Rejected(rejection=rejection)
         sleep(_POLL_S)
     raise NoVerdict(upload=upload, waited_s=timeout_s)
+
+
+def outcome_of(manifest: Manifest) -> Outcome:
+    """Tell what publishing did with a version: whether `live` was pointed at it, and if not, why."""
+    if not manifest.evidence.passed:
+        return "held-by-gates"
+    return "held" if manifest.hold else "live"
 
 
 def _went_live(store: Store, manifest: Manifest) -> bool:

@@ -78,12 +78,17 @@ def make_live(store: Store, manifest: Manifest) -> None:
 
 
 def test_bundle_document_is_sent_last(bundle: Path) -> None:
-    store, sent = memory_store(), list[str]()
+    store, sent = memory_store(), list[int]()
     parcel = pack(bundle, model=None, at=NOW)
 
-    send(store, parcel, on_sent=lambda path: sent.append(path.name))
+    send(store, parcel, on_sent=sent.append)
 
-    assert sent == ["model.onnx", "probe.json", "bundle.json"]
+    assert [key.removeprefix(parcel.upload.prefix) for key, _ in parcel.objects] == [
+        "files/model.onnx",
+        "files/probe.json",
+        "bundle.json",
+    ]
+    assert sent == [len(b"graph"), len(b"{}"), (bundle / "bundle.json").stat().st_size]
     assert store.get(parcel.upload.file_key("model.onnx")).data == b"graph"
     assert store.get(parcel.upload.key).data == (bundle / "bundle.json").read_bytes()
 

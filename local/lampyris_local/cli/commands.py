@@ -13,9 +13,13 @@ from typer.core import TyperGroup
 
 from lampyris import __version__
 from lampyris.errors import LampyrisError
-from lampyris_local.cli import options
+from lampyris_local.cli import alias_commands, options, registry_commands, version_commands
+from lampyris_local.cli.examples import example
+from lampyris_local.cli.session import Session, asks
 
 _PROGRAM = "lampyris"
+# Wrong usage is 2, which is typer's; a version held by its gates is 3 (`publish`).
+FAILED = 1
 
 
 class _Commands(TyperGroup):
@@ -29,7 +33,7 @@ class _Commands(TyperGroup):
 
             # One line: what follows in a store's error is for who debugs it.
             print_error(str(error).splitlines()[0], code=error.code)
-            raise typer.Exit(1) from None
+            raise typer.Exit(FAILED) from None
 
 
 app = typer.Typer(
@@ -52,11 +56,7 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with 
         raise typer.Exit
 
 
-def _example(*lines: str) -> str:
-    return "Example:\n\n" + "\n\n".join(f"[cyan]{line}[/]" for line in lines)
-
-
-@app.callback(epilog=_example("lampyris demo"))
+@app.callback(epilog=example("lampyris demo"))
 def lampyris(
     *,
     version: Annotated[
@@ -66,7 +66,7 @@ def lampyris(
     """Turn a trained model into a service with no server to keep: build it, publish it, call it."""
 
 
-@app.command(epilog=_example("lampyris demo", "lampyris demo --keep"))
+@app.command(epilog=example("lampyris demo", "lampyris demo --keep"))
 def demo(
     *,
     data: Annotated[
@@ -90,7 +90,7 @@ def demo(
 
 
 @app.command(
-    epilog=_example("lampyris build recipes/digits.toml", "lampyris build recipes/mnist.toml --data ~/mnist")
+    epilog=example("lampyris build recipes/digits.toml", "lampyris build recipes/mnist.toml --data ~/mnist")
 )
 def build(
     recipe: Annotated[Path, typer.Argument(help="A recipe in TOML; recipes/ holds some.")],
@@ -114,7 +114,11 @@ def build(
 
 
 @app.command(
-    epilog=_example("lampyris publish bundles/digits", "lampyris publish resnet50.onnx --model resnet50")
+    epilog=example(
+        "lampyris publish bundles/digits",
+        "lampyris publish resnet50.onnx --model resnet50 --hold",
+        'lampyris publish bundles/digits --sign-key key.pem --reason "more data"',
+    )
 )
 def publish(
     path: Annotated[
@@ -124,8 +128,14 @@ def publish(
     model: Annotated[
         str | None, typer.Option(metavar="NAME", help="The model's name; a bundle knows its own.")
     ] = None,
+    hold: Annotated[bool, typer.Option("--hold", help="Register the version without going live.")] = False,
+    reason: options.Reason = "",
+    sign_key: Annotated[
+        Path | None,
+        typer.Option(metavar="KEY.pem", help="Sign the bundle with this private key (Ed25519, PEM)."),
+    ] = None,
     wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Wait until the version is live, or refused.")
+        bool, typer.Option("--wait/--no-wait", help="Wait until the version is live, held or refused.")
     ] = True,
     timeout: Annotated[float, typer.Option(min=0, metavar="S", help="Seconds to wait.")] = 300.0,
     endpoint: options.Endpoint = None,
@@ -134,39 +144,42 @@ def publish(
     region: options.Region = None,
     as_json: options.Json = False,
 ) -> None:
-    """Publish a model: it becomes the next version, and the alias `live` moves to it."""
+    """Publish a model: it becomes the next version, and the alias `live` moves to it.
+
+    Exit codes: 0 live, or held as asked; 1 refused, or an error; 3 registered, but held by its gates.
+    """
     from lampyris_local.cli import publish as command
     from lampyris_local.deployment import find_deployment
 
     deployment = find_deployment(endpoint=endpoint, stack=stack, profile=profile, region=region)
-    command.run(deployment.store, path, model=model, wait_s=timeout if wait else None, as_json=as_json)
+    wish = command.Wish(
+        model=model, hold=hold, reason=reason, sign_key=sign_key, wait_s=timeout if wait else None
+    )
+    command.run(deployment, path, wish, as_json=as_json)
 
 
-@app.command(epilog=_example("lampyris models", "lampyris models digits --json"))
+@app.command(epilog=example("lampyris models", "lampyris models digits --json"))
+@asks
 def models(
+    session: Session,
     name: Annotated[
         str | None, typer.Argument(help="A model, to see its versions, aliases and refusals.")
     ] = None,
     *,
-    endpoint: options.Endpoint = None,
-    stack: options.Stack = options.DEFAULT_STACK,
-    profile: options.Profile = None,
-    region: options.Region = None,
-    as_json: options.Json = False,
+    limit: options.Limit = options.DEFAULT_LIMIT,
+    after: options.After = None,
 ) -> None:
     """List the models, or all about one."""
     from lampyris_local.cli import models as command
-    from lampyris_local.deployment import find_deployment
 
-    deployment = find_deployment(endpoint=endpoint, stack=stack, profile=profile, region=region)
     if name is None:
-        command.list_all(deployment.store, as_json=as_json)
+        command.list_all(session, limit=limit, after=after)
     else:
-        command.show_one(deployment.store, name, as_json=as_json)
+        command.show_one(session, name, limit=limit)
 
 
 @app.command(
-    epilog=_example(
+    epilog=example(
         "lampyris predict digits seven.png --top 3",
         "lampyris predict digits *.png --version 2 --json",
         "lampyris predict churn customers.csv --output scores.csv",
@@ -213,7 +226,7 @@ def predict(
     command.run(deployment, name, files, wish, as_json=as_json)
 
 
-@app.command(epilog=_example("lampyris local", "lampyris local --preload digits --idle 60"))
+@app.command(epilog=example("lampyris local", "lampyris local --preload digits --idle 60"))
 def local(
     *,
     port: Annotated[
@@ -235,3 +248,10 @@ def local(
     from lampyris_local.cli import local as command
 
     command.run(port=port, idle_s=idle, preload=preload, template=template)
+
+
+app.add_typer(version_commands.app, name="versions")
+app.add_typer(alias_commands.app, name="aliases")
+app.add_typer(registry_commands.uploads, name="uploads")
+app.command(epilog=example("lampyris rejected", "lampyris rejected iris"))(registry_commands.rejected)
+app.command(epilog=example("lampyris audit", "lampyris audit --model iris"))(registry_commands.audit)

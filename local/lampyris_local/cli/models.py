@@ -1,167 +1,86 @@
 """`lampyris models`: what the registry holds."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from lampyris.domain.layout import rejected_prefix
-from lampyris.domain.manifest import Alias, Manifest, Rejection
-from lampyris.domain.names import LIVE, check_model_name
-from lampyris.domain.store import Store
-from lampyris.errors import AliasNotFound, ModelNotFound
-from lampyris.registry.documents import (
-    list_models,
-    read_alias,
-    read_aliases,
-    read_rejection,
-    read_versions,
-)
-from lampyris_local.cli.output import answers, date, new_table, percent, print_json, program, remarks, size
-from lampyris_local.summary import accuracy, size_bytes
+from lampyris.control.aliases import AliasState
+from lampyris.control.models import ModelSummary, OneModel
+from lampyris.control.pages import Page, PageArguments
+from lampyris.control.rejected import ListRejected
+from lampyris.control.versions import DeletedVersion, LivingVersion, VersionsOf
+from lampyris.domain.manifest import Rejection
+from lampyris.errors import ModelNotFound
+from lampyris_local.cli.aliases import aliases_table
+from lampyris_local.cli.output import answers, new_table, page_hint, print_json, program, remarks
+from lampyris_local.cli.session import Session
+from lampyris_local.cli.uploads import rejections_table
+from lampyris_local.cli.versions import figures, versions_table
 
 
-def list_all(store: Store, *, as_json: bool) -> None:
+class _Model(msgspec.Struct, frozen=True, kw_only=True):
+    """All about a model, the newest first."""
+
+    model: str
+    versions: tuple[LivingVersion | DeletedVersion, ...]
+    aliases: tuple[AliasState, ...]
+    rejected: tuple[Rejection, ...]
+
+
+def list_all(session: Session, *, limit: int, after: str | None) -> None:
     """Show every model, with the version that is live."""
-    found = [(model, _live(store, model)) for model in list_models(store)]
-    if as_json:
-        print_json([{"model": model, "live": live and _facts(live)} for model, live in found])
-    elif not found:
+    session.answer("models list", PageArguments(limit=limit, after=after), _show_list)
+
+
+def _show_list(page: Page[ModelSummary]) -> None:
+    if not page.items:
         remarks().print(f"There is no model yet; to make one: {program()} publish BUNDLE")
-    else:
-        answers().print(_models_table(found))
+        return
+    numbers = ("live", "size", "accuracy", "p99")
+    table = new_table("model", "live", "size", "accuracy", "p99", "created", numbers=numbers)
+    for summary in page.items:
+        live = summary.live
+        cells = ["-"] * len(numbers) + ["-"] if live is None else [str(live.version), *figures(live)]
+        table.add_row(Text(summary.model, "name"), *cells)
+    answers().print(table)
+    page_hint(page.next)
 
 
-def _live(store: Store, model: str) -> Manifest | None:
-    """Return the version that `live` sends most requests to."""
-    try:
-        alias, _ = read_alias(store, model, LIVE)
-    except AliasNotFound:
-        return None
-    return max(alias.routes, key=lambda route: route.weight).manifest
-
-
-def _models_table(found: Sequence[tuple[str, Manifest | None]]) -> Table:
-    table = new_table("model", "live", "size", "accuracy", "created", numbers=("live", "size", "accuracy"))
-    for model, live in found:
-        table.add_row(Text(model, "name"), *(_cells(live) if live else ("-", "-", "-", "-")))
-    return table
-
-
-def _cells(manifest: Manifest) -> tuple[str, str, str, str]:
-    return (
-        str(manifest.version),
-        size(size_bytes(manifest)),
-        percent(accuracy(manifest)),
-        date(manifest.created_at),
-    )
-
-
-def show_one(store: Store, model: str, *, as_json: bool) -> None:
+def show_one(session: Session, model: str, *, limit: int) -> None:
     """Show a model's versions, aliases and refused uploads.
 
     Raises: ModelNotFound if it has none of them; InvalidName.
     """
-    check_model_name(model)
-    versions = read_versions(store, model)[::-1]
-    aliases = read_aliases(store, model)
-    rejections = _rejections(store, model)
-    if not versions and not rejections:
-        raise ModelNotFound(model=model)
-    if as_json:
-        print_json(_document(model, versions, aliases, rejections))
+    rejected: Page[Rejection] = session.ask("rejected list", ListRejected(model=model, limit=limit))
+    found = _Model(model=model, versions=(), aliases=(), rejected=rejected.items)
+    try:
+        versions = session.ask("versions list", VersionsOf(model=model, limit=limit))
+        aliases = session.ask("models show", OneModel(model=model)).aliases
+        found = msgspec.structs.replace(found, versions=versions.items, aliases=aliases)
+    except ModelNotFound:
+        if not rejected.items:
+            raise
+    if session.as_json:
+        print_json(found)
         return
-    tables = [
-        table
-        for table, rows in (
-            (_versions_table(versions, aliases), versions),
-            (_aliases_table(aliases), aliases),
-            (_rejections_table(rejections), rejections),
-        )
-        if rows
-    ]
+    tables = _tables(found)
     for number, table in enumerate(tables):
         if number:
             answers().print()
         answers().print(table)
 
 
-def _rejections(store: Store, model: str) -> list[Rejection]:
-    """Read why uploads were refused, the newest first."""
-    prefix = rejected_prefix(model)
-    uploads = [entry.key.removeprefix(prefix).removesuffix(".json") for entry in store.list(prefix)]
-    found = [rejection for upload in uploads if (rejection := read_rejection(store, model, upload))]
-    return sorted(found, key=lambda rejection: rejection.rejected_at, reverse=True)
-
-
-def _versions_table(versions: Sequence[Manifest], aliases: Sequence[Alias]) -> Table:
-    table = new_table(
-        "version", "aliases", "size", "accuracy", "created", "upload", numbers=("version", "size", "accuracy")
-    )
-    for manifest in versions:
-        version, *rest = _cells(manifest)
-        pointing = [
-            alias.alias
-            for alias in aliases
-            if manifest.version in (route.manifest.version for route in alias.routes)
-        ]
-        table.add_row(version, Text(", ".join(pointing), "good"), *rest, Text(manifest.upload, "quiet"))
-    return table
-
-
-def _aliases_table(aliases: Sequence[Alias]) -> Table:
-    table = new_table("alias", "routes", "revision", "changed", "why", numbers=("revision",))
-    for alias in aliases:
-        table.add_row(
-            Text(alias.alias, "name"),
-            ", ".join(f"version {route.manifest.version} ({route.weight} %)" for route in alias.routes),
-            str(alias.revision),
-            date(alias.change.at),
-            Text.assemble(alias.change.reason, (f" ({alias.change.by})", "quiet")),
+def _tables(found: _Model) -> list[Table]:
+    pointing: dict[int, list[str]] = {}
+    for state in found.aliases:
+        for route in state.routes:
+            pointing.setdefault(route.version, []).append(state.alias)
+    return [
+        table
+        for table, rows in (
+            (versions_table(found.versions, pointing), found.versions),
+            (aliases_table(found.aliases), found.aliases),
+            (rejections_table(found.rejected), found.rejected),
         )
-    return table
-
-
-def _rejections_table(rejections: Sequence[Rejection]) -> Table:
-    table = new_table("refused upload", "at", "code", "why")
-    for rejection in rejections:
-        table.add_row(
-            rejection.upload, date(rejection.rejected_at), Text(rejection.code, "bad"), rejection.detail
-        )
-    return table
-
-
-def _facts(manifest: Manifest) -> dict[str, Any]:
-    return {
-        "version": manifest.version,
-        "size_bytes": size_bytes(manifest),
-        "accuracy": accuracy(manifest),
-        "created_at": manifest.created_at,
-        "upload": manifest.upload,
-        "metrics": manifest.metrics,
-    }
-
-
-def _document(
-    model: str, versions: Sequence[Manifest], aliases: Sequence[Alias], rejections: Sequence[Rejection]
-) -> dict[str, Any]:
-    return {
-        "model": model,
-        "versions": [_facts(manifest) for manifest in versions],
-        "aliases": [
-            {
-                "alias": alias.alias,
-                "revision": alias.revision,
-                "routes": [
-                    {"version": route.manifest.version, "weight": route.weight} for route in alias.routes
-                ],
-                "changed_at": alias.change.at,
-                "changed_by": alias.change.by,
-                "reason": alias.change.reason,
-            }
-            for alias in aliases
-        ],
-        "rejected": [msgspec.to_builtins(rejection) for rejection in rejections],
-    }
+        if rows
+    ]

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -13,10 +14,32 @@ from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
 
+from lampyris.errors import LampyrisError
+
 # A pipe has no width; this keeps a row of any table on one line there.
 _PIPE_WIDTH = 240
 
 _THEME = Theme({"good": "green", "bad": "bold red", "quiet": "dim", "name": "cyan"})
+
+
+@dataclass(eq=False, kw_only=True)
+class UnwritableFile(LampyrisError):
+    code = "unwritable-file"
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.reason}."
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Raises: UnwritableFile."""
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise UnwritableFile(
+            path=path, reason=f"cannot be written: {(error.strerror or str(error)).lower()}"
+        ) from None
 
 
 def answers() -> Console:
@@ -80,6 +103,30 @@ def size(size_bytes: float) -> str:
 def percent(share: float | None) -> str:
     """Write a share for people: 98.6 %; a dash for none."""
     return "-" if share is None else f"{share * 100:.1f} %"
+
+
+def figure(name: str, value: float | None) -> str:
+    """Write a figure for people, by what its name says of its unit; a dash for none."""
+    if value is None:
+        return "-"
+    if name.endswith("_bytes"):
+        return size(value)
+    if name.endswith("_ms"):
+        return f"{value:.2f} ms"
+    if "accuracy" in name or "_drop_" in name:
+        return f"{value * 100:.2f} %"
+    return f"{value:g}"
+
+
+def page_hint(after: str | None) -> None:
+    """Say where a list goes on that was not printed whole."""
+    if after is not None:
+        hint("There are more; they follow with", f"--after {after}")
+
+
+def hint(what: str, typed: str) -> None:
+    """Say what to type next."""
+    remarks().print(Text.assemble(f"{what}: ", (typed, "name")), style="quiet", soft_wrap=True)
 
 
 def milliseconds(value: float) -> str:

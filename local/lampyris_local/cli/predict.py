@@ -9,8 +9,17 @@ from rich.table import Table
 from rich.text import Text
 
 from lampyris.domain.names import check_model_name
-from lampyris.errors import LampyrisError
-from lampyris_local.cli.output import answers, milliseconds, new_table, percent, print_json, remarks, size
+from lampyris_local.cli.output import (
+    UnwritableFile,
+    answers,
+    milliseconds,
+    new_table,
+    percent,
+    print_json,
+    remarks,
+    size,
+    write_file,
+)
 from lampyris_local.client import (
     CONTENT_TYPES,
     JSON,
@@ -27,16 +36,6 @@ _VALUES_SHOWN = 6
 _OUTPUT_SUFFIXES = (".csv", ".json", ".ndjson", ".jsonl", ".npy")
 
 Files = tuple[Path, ...]
-
-
-@dataclass(eq=False, kw_only=True)
-class UnwritableFile(LampyrisError):
-    code = "unwritable-file"
-    path: Path
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.path} {self.reason}."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,12 +98,7 @@ def _timed(paths: Files, answer: Answer) -> dict[str, Any]:
 
 
 def _write(output: Path, paths: Files, answer: Answer, *, as_json: bool) -> None:
-    try:
-        output.write_bytes(answer.body)
-    except OSError as error:
-        raise UnwritableFile(
-            path=output, reason=f"cannot be written: {(error.strerror or str(error)).lower()}"
-        ) from None
+    write_file(output, answer.body)
     if as_json:
         print_json(_timed(paths, answer) | {"output": str(output), "size_bytes": len(answer.body)})
     else:

@@ -1,24 +1,91 @@
 """`lampyris publish`: a bundle or a model into the inbox, then the verdict."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import typer
+from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from lampyris.domain.bundle import Instructions
+from lampyris.domain.layout import Upload
 from lampyris.domain.manifest import Manifest
 from lampyris.domain.names import LIVE
 from lampyris.domain.store import Store
-from lampyris_local.cli.output import answers, percent, print_json, program, remarks, size
+from lampyris_local.cli.gates import gates_table
+from lampyris_local.cli.output import (
+    answers,
+    hint,
+    percent,
+    print_json,
+    program,
+    remarks,
+    size,
+)
+from lampyris_local.deployment import Deployment
 from lampyris_local.summary import accuracy, size_bytes
-from lampyris_local.uploads import Parcel, pack, send, wait_for_verdict
+from lampyris_local.uploads import Parcel, Rejected, outcome_of, pack, send, wait_for_verdict
+
+# Beside 0, 1 (an error, a refusal) and 2 (wrong usage).
+HELD_BY_GATES = 3
 
 
-def run(store: Store, path: Path, *, model: str | None, wait_s: float | None, as_json: bool) -> None:
-    parcel = pack(path, model=model, at=datetime.now(UTC))
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What the command line asks of publishing, beside the file. `wait_s` is None not to wait."""
+
+    model: str | None
+    hold: bool
+    reason: str
+    sign_key: Path | None
+    wait_s: float | None
+
+    @property
+    def instructions(self) -> Instructions | None:
+        """What is sent beside the upload; nothing where it is published as usual."""
+        if not self.hold and not self.reason:
+            return None
+        return Instructions(release="hold" if self.hold else "live", reason=self.reason)
+
+
+def run(deployment: Deployment, path: Path, wish: Wish, *, as_json: bool) -> None:
+    """Publish, and say what became of it.
+
+    Raises: what `pack` raises, Rejected, NoVerdict; typer.Exit with HELD_BY_GATES.
+    """
+    is_folder = deployment.api_url is None
+    if is_folder:
+        from lampyris_local.folder.publish import check_installed  # noqa: PLC0415 - for folders alone
+
+        check_installed()
+    parcel = pack(
+        path,
+        model=wish.model,
+        at=datetime.now(UTC),
+        instructions=wish.instructions,
+        sign_key=wish.sign_key,
+    )
     console = remarks()
+    _send(deployment.store, parcel, console)
+    if wish.wait_s is None and not is_folder:
+        _answer_sent(parcel, as_json=as_json)
+        return
+    started = monotonic()
+    try:
+        with console.status(f"waiting for the verdict on upload {parcel.upload.upload}"):
+            manifest = _verdict(deployment, parcel.upload, wait_s=wish.wait_s)
+    except Rejected as rejected:
+        if as_json:
+            print_json({"outcome": "refused", **_refusal(rejected)})
+        raise
+    _answer(manifest, waited_s=monotonic() - started, as_json=as_json)
+
+
+def _send(store: Store, parcel: Parcel, console: Console) -> None:
     with Progress(
         SpinnerColumn(style="name"),
         TextColumn("{task.description}"),
@@ -30,15 +97,15 @@ def run(store: Store, path: Path, *, model: str | None, wait_s: float | None, as
         disable=not console.is_terminal,
     ) as progress:
         sending = progress.add_task("sending", total=parcel.size_bytes)
-        send(store, parcel, on_sent=lambda file: progress.advance(sending, file.stat().st_size))
-    upload = parcel.upload
-    if wait_s is None:
-        _answer_sent(parcel, as_json=as_json)
-        return
-    started = monotonic()
-    with console.status(f"waiting for the verdict on upload {upload.upload}"):
-        manifest = wait_for_verdict(store, upload, timeout_s=wait_s)
-    _answer_published(manifest, waited_s=monotonic() - started, as_json=as_json)
+        send(store, parcel, on_sent=lambda sent_bytes: progress.advance(sending, sent_bytes))
+
+
+def _verdict(deployment: Deployment, upload: Upload, *, wait_s: float | None) -> Manifest:
+    if deployment.api_url is None:
+        from lampyris_local.folder.publish import judge  # noqa: PLC0415 - for folders alone
+
+        return judge(deployment.store, upload)
+    return wait_for_verdict(deployment.store, upload, timeout_s=wait_s or 0.0)
 
 
 def _answer_sent(parcel: Parcel, *, as_json: bool) -> None:
@@ -47,35 +114,73 @@ def _answer_sent(parcel: Parcel, *, as_json: bool) -> None:
         print_json({"model": upload.model, "upload": upload.upload, "key": upload.key})
         return
     answers().print(f"Sent as upload {upload.upload}.")
-    remarks().print(f"To see what became of it: {program()} models {upload.model}", style="quiet")
+    _hint("To see what became of it", f"models {upload.model}")
 
 
-def _answer_published(manifest: Manifest, *, waited_s: float, as_json: bool) -> None:
+def _answer(manifest: Manifest, *, waited_s: float, as_json: bool) -> None:
+    outcome = outcome_of(manifest)
     if as_json:
         print_json(_document(manifest))
-        return
+    else:
+        _tell(manifest, waited_s=waited_s)
+    if outcome == "held-by-gates":
+        raise typer.Exit(HELD_BY_GATES)
+
+
+def _tell(manifest: Manifest, *, waited_s: float) -> None:
+    model, version = manifest.model, manifest.version
+    outcome = outcome_of(manifest)
+    verdict = {
+        "live": Text.assemble("is ", (LIVE, "good")),
+        "held": Text.assemble("is ", ("held", "name"), " as you asked"),
+        "held-by-gates": Text.assemble(
+            "is ", ("held", "bad"), f": it is registered, but {LIVE} did not move"
+        ),
+    }[outcome]
+    accuracy_told = "" if accuracy(manifest) is None else f", accuracy {percent(accuracy(manifest))}"
     answers().print(
         Text.assemble(
-            (manifest.model, "name"),
-            f" version {manifest.version} is ",
-            (LIVE, "good"),
-            f": {size(size_bytes(manifest))}{_accuracy(manifest)}, admitted in {waited_s:.1f} s",
+            (model, "name"),
+            f" version {version} ",
+            verdict,
+            f": {size(size_bytes(manifest))}{accuracy_told}, admitted in {waited_s:.1f} s",
         )
     )
-    remarks().print(f"To call it: {program()} predict {manifest.model} FILE", style="quiet")
+    if manifest.evidence.gates:
+        answers().print()
+        answers().print(gates_table(manifest.evidence.gates))
+    if outcome == "live":
+        _hint("To call it", f"predict {model} FILE")
+        return
+    _hint("To call it by its number", f"predict {model} FILE --version {version}")
+    _hint("To give it some of the requests", f"aliases split {model} … {version}=10")
+    _hint("To give it all of them", f"aliases promote {model} {version} --reason WHY")
+
+
+def _hint(what: str, command: str) -> None:
+    hint(what, f"{program()} {command}")
 
 
 def _document(manifest: Manifest) -> dict[str, Any]:
+    outcome = outcome_of(manifest)
     return {
+        "outcome": outcome,
         "model": manifest.model,
         "version": manifest.version,
-        "alias": LIVE,
+        "alias": LIVE if outcome == "live" else None,
         "upload": manifest.upload,
         "size_bytes": size_bytes(manifest),
         "metrics": manifest.metrics,
+        "measured": manifest.evidence.measured,
+        "gates": manifest.evidence.gates,
     }
 
 
-def _accuracy(manifest: Manifest) -> str:
-    share = accuracy(manifest)
-    return "" if share is None else f", accuracy {percent(share)}"
+def _refusal(rejected: Rejected) -> dict[str, Any]:
+    rejection = rejected.rejection
+    return {
+        "model": rejection.model,
+        "upload": rejection.upload,
+        "code": rejection.code,
+        "detail": rejection.detail,
+    }

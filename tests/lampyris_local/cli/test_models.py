@@ -11,16 +11,17 @@ def test_every_model_is_listed_with_its_live_version(run: Run, bundle: Path) -> 
     run("publish", bundle, "--model", "listed")
     run("publish", bundle, "--model", "listed")
 
-    (model,) = [each for each in json.loads(run("models", "--json").stdout) if each["model"] == "listed"]
+    page = json.loads(run("models", "--json").stdout)
 
-    assert (model["live"]["version"], model["live"]["accuracy"]) == (2, 0.875)
+    (model,) = [each for each in page["items"] if each["model"] == "listed"]
+    assert (model["live"]["version"], model["live"]["metrics"]["fp32"]["accuracy"]) == (2, 0.875)
 
 
 def test_list_is_a_plain_table_in_a_pipe(run: Run, published: str) -> None:
     result = run("models")
 
     head, *rows = result.stdout.splitlines()
-    assert head.split() == ["model", "live", "size", "accuracy", "created"]
+    assert head.split() == ["model", "live", "size", "accuracy", "p99", "created"]
     assert any(row.split()[:2] == [published, "1"] for row in rows)
     assert "\x1b" not in result.stdout
 

@@ -12,6 +12,7 @@ def test_bundle_becomes_the_live_version(run: Run, bundle: Path) -> None:
 
     published = json.loads(result.stdout)
     assert (published["model"], published["version"], published["alias"]) == ("from-bundle", 1, "live")
+    assert published["outcome"] == "live"
     assert published["metrics"]["fp32"]["accuracy"] == 0.875
 
 

@@ -1,0 +1,131 @@
+"""Shares as they are typed, and aliases as they are shown: where they point, what became of a move."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+from rich.text import Text
+
+from lampyris.control.aliases import AliasState, Share
+from lampyris.control.pages import Page
+from lampyris.domain.names import LIVE
+from lampyris.errors import LampyrisError
+from lampyris_local.cli.output import answers, date, hint, new_table, page_hint, program, remarks
+
+_SHARE = re.compile(r"([1-9][0-9]{0,8})=([0-9]{1,3})%?")
+
+
+# What somebody did who may want to take it back.
+_UNDONE = ("set", "split", "promote", "publish")
+
+
+@dataclass(eq=False, kw_only=True)
+class InvalidShare(LampyrisError):
+    code = "invalid-share"
+    share: str
+
+    def __str__(self) -> str:
+        return f"{self.share!r} is no share of the requests; write VERSION=PERCENT, as in 3=90."
+
+
+def read_share(text: str) -> Share:
+    """Read VERSION=PERCENT. Raises: InvalidShare."""
+    found = _SHARE.fullmatch(text)
+    if found is None:
+        raise InvalidShare(share=text)
+    return Share(version=int(found[1]), weight=int(found[2]))
+
+
+def show_list(page: Page[AliasState]) -> None:
+    if page.items:
+        answers().print(aliases_table(page.items))
+    else:
+        remarks().print(f"No alias points anywhere; to make one: {program()} aliases set MODEL VERSION")
+    page_hint(page.next)
+
+
+def aliases_table(states: Sequence[AliasState]) -> Table:
+    """List where aliases point."""
+    table = new_table("alias", "routes", "shadow", "revision", "changed", "why", numbers=("revision",))
+    for state in states:
+        table.add_row(
+            Text(state.alias, "name"),
+            routes(state.routes),
+            shadow(state.shadow),
+            str(state.revision),
+            date(state.changed_at),
+            Text.assemble(state.reason or state.action, (f" ({state.changed_by})", "quiet")),
+        )
+    return table
+
+
+def show_one(state: AliasState) -> None:
+    table = new_table("alias", state.alias)
+    for name, value in (
+        ("model", state.model),
+        ("routes", routes(state.routes)),
+        ("shadow", shadow(state.shadow)),
+        ("revision", str(state.revision)),
+        ("changed", f"{date(state.changed_at)} ({state.action})"),
+        ("by", state.changed_by),
+        ("why", state.reason or "-"),
+    ):
+        table.add_row(name, value)
+    answers().print(table)
+    _hint_next(state)
+
+
+def show_moved(state: AliasState) -> None:
+    copied = "" if state.shadow is None else f", and copies to {shadow(state.shadow)}"
+    answers().print(
+        Text.assemble(
+            (f"{state.model}@{state.alias}", "name"),
+            f" goes to {routes(state.routes)}{copied} (revision {state.revision}).",
+        )
+    )
+    _hint_next(state)
+
+
+def _hint_next(state: AliasState) -> None:
+    """Say what may come next. (A rollback ends a shadow too, but goes further back than that.)"""
+    where = f"{state.model}{'' if state.alias == LIVE else f' --alias {state.alias}'}"
+    if len(state.routes) > 1:
+        hint("To give the canary all requests", f"{program()} aliases promote {where}")
+    if state.action == "shadow" and state.shadow is not None:
+        hint("To end it", f"{program()} aliases shadow {where} --off")
+    if state.action in _UNDONE and state.before is not None:
+        hint("To go back", f"{program()} aliases rollback {where}")
+
+
+def show_history(page: Page[AliasState], *, is_newest: bool) -> None:
+    """Show revisions; the `is_newest` page begins with the present one, and with what a rollback restores."""
+    table = new_table("revision", "", "routes", "shadow", "action", "at", "by", "why", numbers=("revision",))
+    marks: dict[int | None, Text] = {}
+    if is_newest:
+        now = page.items[0]
+        marks = {now.before: Text("rollback", "name"), now.revision: Text("now", "good")}
+    for state in page.items:
+        table.add_row(
+            str(state.revision),
+            marks.get(state.revision, ""),
+            routes(state.routes),
+            shadow(state.shadow),
+            state.action,
+            date(state.changed_at),
+            Text(state.changed_by, "quiet"),
+            state.reason,
+        )
+    answers().print(table)
+    page_hint(page.next)
+
+
+def routes(shares: Sequence[Share]) -> str:
+    """Write where requests go: 3 (90 %), 4 (10 %)."""
+    if len(shares) == 1:
+        return f"version {shares[0].version}"
+    return ", ".join(f"version {share.version} ({share.weight} %)" for share in shares)
+
+
+def shadow(share: Share | None) -> str:
+    return "-" if share is None else f"version {share.version} ({share.weight} %)"

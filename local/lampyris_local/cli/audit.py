@@ -1,0 +1,37 @@
+"""How the audit looks: changes as a table, findings as sentences."""
+
+from typing import Any
+
+from rich.text import Text
+
+from lampyris.control.pages import Page
+from lampyris.registry.audit import Entry
+from lampyris_local.cli.output import answers, date, new_table, page_hint, remarks
+
+
+def show_page(page: Page[Entry]) -> None:
+    if not page.items:
+        remarks().print("Nothing was changed yet.")
+        return
+    table = new_table("no.", "at", "model", "what", "action", "by", "why", numbers=("no.",))
+    for entry in page.items:
+        change = entry.change
+        table.add_row(
+            str(entry.number),
+            date(change.at),
+            Text(entry.model or "-", "name"),
+            f"{entry.subject or 'registry'}{_where_to(entry.details)}",
+            change.action,
+            Text(change.by, "quiet"),
+            change.reason,
+        )
+    answers().print(table)
+    page_hint(page.next)
+
+
+def _where_to(details: dict[str, Any]) -> str:
+    """Write where an alias was pointed: → 3 (90 %), 4 (10 %)."""
+    routes = details.get("routes", {})
+    if len(routes) == 1:
+        return f" → {next(iter(routes))}"
+    return " → " + ", ".join(f"{version} ({share} %)" for version, share in routes.items()) if routes else ""

@@ -1,0 +1,87 @@
+"""Commands about the registry as a whole: uploads, refusals, the audit, keeping and losing."""
+# ruff: noqa: PLC0415 - `--help` must not wait for what a command needs
+
+from typing import Annotated
+
+import typer
+
+from lampyris_local.cli import options
+from lampyris_local.cli.examples import example
+from lampyris_local.cli.session import Session, asks, changes
+
+uploads = typer.Typer(no_args_is_help=True, help="Places to put uploads at, and what became of them.")
+
+
+@uploads.command(
+    "open", epilog=example("lampyris uploads open iris", "lampyris uploads open iris --hold --json")
+)
+@changes
+def open_upload(
+    session: Session,
+    model: options.Model,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FILE...", help="Names of a bundle's files; none for one bare .onnx."),
+    ] = None,
+    *,
+    hold: Annotated[bool, typer.Option("--hold", help="Register the version without going live.")] = False,
+) -> None:
+    """Get addresses that somebody without credentials can put an upload at."""
+    from lampyris.control.uploads import OpenUpload
+    from lampyris_local.cli.uploads import show_opened
+
+    session.deployment.api()  # where none runs, nobody would judge the upload
+    wanted = OpenUpload(model=model, files=tuple(files or ()), release="hold" if hold else "live")
+    session.answer("uploads open", wanted, show_opened)
+
+
+@uploads.command("show", epilog=example("lampyris uploads show iris 20260501t123015-0a1b2c3d"))
+@asks
+def show_upload(
+    session: Session,
+    model: options.Model,
+    upload: Annotated[str, typer.Argument(metavar="UPLOAD", help="The upload's name.")],
+) -> None:
+    """Show what became of an upload."""
+    from lampyris.control.uploads import OneUpload
+    from lampyris_local.cli.uploads import show_state
+
+    session.answer("uploads show", OneUpload(model=model, upload=upload), show_state)
+
+
+@asks
+def rejected(
+    session: Session,
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="Only of this model; - for misplaced uploads.")
+    ] = None,
+    upload: Annotated[str | None, typer.Argument(metavar="UPLOAD", help="Only this upload.")] = None,
+    *,
+    limit: options.Limit = options.DEFAULT_LIMIT,
+    after: options.After = None,
+) -> None:
+    """List the uploads that were refused, and why."""
+    from lampyris.control.rejected import ListRejected, OneRejected
+    from lampyris_local.cli.uploads import show_rejection, show_rejections
+
+    if model is not None and upload is not None:
+        session.answer("rejected show", OneRejected(model=model, upload=upload), show_rejection)
+        return
+    session.answer("rejected list", ListRejected(model=model, limit=limit, after=after), show_rejections)
+
+
+@asks
+def audit(
+    session: Session,
+    *,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="NAME", help="Only changes of this model.")
+    ] = None,
+    limit: options.Limit = options.DEFAULT_LIMIT,
+    after: options.After = None,
+) -> None:
+    """List who changed what, when and why, the newest first."""
+    from lampyris.control.audit import ListAudit
+    from lampyris_local.cli.audit import show_page
+
+    session.answer("audit list", ListAudit(model=model, limit=limit, after=after), show_page)
