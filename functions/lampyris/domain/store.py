@@ -41,9 +41,8 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
 class Store(Protocol):
     """A bucket. Keys are paths of 1,024 bytes at most; others raise InvalidName, from every method.
 
-    Every method may raise StoreUnavailable: then the call may have taken effect, or not, or do so later still.
-    What is written is whole or absent for whoever reads. Writing is not repeated where that could undo what
-    somebody else did.
+    Every method may raise StoreUnavailable: then the call has taken effect, or has not, or still may. What is
+    read is always one writing, whole.
     """
 
     def get(self, key: str) -> Stored:
