@@ -15,12 +15,17 @@ from lampyris.domain.names import LIVE, check_alias_name, check_model_name
 from lampyris.domain.store import Store
 from lampyris.errors import LampyrisError
 from lampyris.serving.preload import Preload
+from lampyris.serving.releases import Releases
 from lampyris.serving.resolver import Resolver
 from lampyris.serving.sessions import Sessions
 from lampyris.serving.trace import Trace
 
 if TYPE_CHECKING:  # numpy is most of INIT: loading starts before it is imported, and goes on beside it
-    from lampyris.serving.infer import Inference
+    from lampyris.domain.tensors import Array
+    from lampyris.http.event import Request
+    from lampyris.serving.infer import Inference, Prediction
+    from lampyris.serving.living import Living
+    from lampyris.serving.shadowing import Shadowing
 
 
 class MissingSettings(LampyrisError):
@@ -40,10 +45,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `predict_memory_mb` that of the predict function; `scratch` is a folder that one execution environment has
     to itself. `is_snapshot` says that INIT ends in a snapshot (SnapStart), `is_init_awaited` that a request
     waits for it; `credentials_url` and its token, where credentials come by HTTP; `trace_daemon`, where
-    traces go ("host:port").
+    traces go ("host:port"); `trusted_keys`, who may sign uploads, for `publishing.signing` to read.
     """
 
     bucket: str
+    backup_bucket: str | None
     endpoint: str | None
     memory_mb: int
     predict_memory_mb: int
@@ -55,6 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     credentials_url: str | None
     credentials_token: str
     trace_daemon: str | None
+    trusted_keys: str
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -68,6 +75,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     memory_mb = int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1769"))
     return Settings(
         bucket=environ["LAMPYRIS_BUCKET"],
+        backup_bucket=environ.get("LAMPYRIS_BACKUP_BUCKET") or None,
         endpoint=environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL"),
         memory_mb=memory_mb,
         predict_memory_mb=int(environ.get("LAMPYRIS_PREDICT_MEMORY_MB", memory_mb)),
@@ -83,6 +91,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         credentials_url=environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI"),
         credentials_token=environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", ""),
         trace_daemon=environ.get("AWS_XRAY_DAEMON_ADDRESS"),
+        trusted_keys=environ.get("LAMPYRIS_TRUSTED_KEYS", ""),
     )
 
 
@@ -106,6 +115,7 @@ class Loading(msgspec.Struct, frozen=True, kw_only=True):
 
     store: Store
     resolver: Resolver
+    releases: Releases
     sessions: Sessions
     preload: Preload
     clock: Callable[[], float]
@@ -117,17 +127,37 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
 
     store: Store
     resolver: Resolver
+    releases: Releases
     sessions: Sessions
     inference: "Inference"
+    shadowing: "Shadowing"
+    living: "Living"
     clock: Callable[[], float]
     memory_mb: int
 
     def resolve(self, model: str, version: str, trace: Trace) -> Manifest:
-        """Return the manifest that a request means, and note it. Raises: what `Resolver.resolve` raises."""
+        """Return the manifest that a question about a model means, and note it; `releases` has predictions.
+
+        Raises: what `Resolver.resolve` raises.
+        """
         asked_s = self.clock()
         trace.manifest = self.resolver.resolve(model, version)
         trace.resolved_s = (asked_s, self.clock())
         return trace.manifest
+
+    def predict(
+        self,
+        request: "Request",
+        manifest: Manifest,
+        inputs: "Mapping[str, Array]",
+        outputs: tuple[str, ...] = (),
+    ) -> "Prediction":
+        """Run the version that was chosen for a request. Raises: what `Inference.run` raises."""
+        trace = request.trace
+        prediction = self.inference.run(manifest, inputs, deadline_s=request.deadline_s, outputs=outputs)
+        if trace.alias is not None and trace.alias.shadow is not None:
+            trace.inputs = inputs
+        return msgspec.structs.replace(prediction, cold=True) if trace.is_cold else prediction
 
 
 def open_tracer(settings: Settings) -> Tracer | None:
@@ -147,11 +177,12 @@ def _random() -> float:
 
 def wire_loading(settings: Settings, store: Store, *, clock: Callable[[], float]) -> Loading:
     """Wire what loads models."""
-    resolver = Resolver(store, alias_ttl_s=settings.alias_ttl_s, clock=clock, random=_random)
+    resolver = Resolver(store, alias_ttl_s=settings.alias_ttl_s, clock=clock)
     sessions = Sessions(store, folder=settings.scratch, memory_mb=settings.memory_mb, clock=clock)
     return Loading(
         store=store,
         resolver=resolver,
+        releases=Releases(resolver, sessions, clock=clock, random=_random),
         sessions=sessions,
         preload=Preload(settings.preload, resolver, sessions, clock=clock),
         clock=clock,
@@ -162,33 +193,53 @@ def wire_loading(settings: Settings, store: Store, *, clock: Callable[[], float]
 def wire_serving(loading: Loading) -> Serving:
     """Wire what runs them."""
     from lampyris.serving.infer import Inference  # noqa: PLC0415 - see TYPE_CHECKING above
+    from lampyris.serving.living import Living  # noqa: PLC0415 - what loads models does without
+    from lampyris.serving.shadowing import Shadowing  # noqa: PLC0415 - as above
 
     return Serving(
         store=loading.store,
         resolver=loading.resolver,
+        releases=loading.releases,
         sessions=loading.sessions,
         inference=Inference(loading.sessions, clock=loading.clock),
+        shadowing=Shadowing(
+            loading.store,
+            memory_mb=loading.memory_mb,
+            random=_random,
+            random_bytes=os.urandom,
+            now=lambda: datetime.now(UTC),
+        ),
+        living=Living(loading.store),
         clock=loading.clock,
         memory_mb=loading.memory_mb,
     )
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True):
-    """What the control function needs, wired together; `body_limit_bytes` is what a prediction takes."""
+    """What the control function needs, wired together; `body_limit_bytes` is what a prediction takes.
+
+    `backups` is where backups go and come from, None if there is no such place; `clock` counts seconds.
+    """
 
     store: Store
+    backups: Store | None
     body_limit_bytes: int
+    clock: Callable[[], float]
     now: Callable[[], datetime]
     new_id: Callable[[], str]
 
 
-def wire_control(settings: Settings, store: Store) -> Control:
+def wire_control(settings: Settings, store: Store, *, clock: Callable[[], float]) -> Control:
     """Wire the control function."""
     from lampyris.http.body import body_limit_bytes  # noqa: PLC0415 - the predict function does without zlib
 
     return Control(
         store=store,
+        backups=None
+        if settings.backup_bucket is None
+        else s3_store(settings.backup_bucket, endpoint=settings.endpoint),
         body_limit_bytes=body_limit_bytes(settings.predict_memory_mb),
+        clock=clock,
         now=lambda: datetime.now(UTC),
         new_id=lambda: os.urandom(16).hex(),
     )

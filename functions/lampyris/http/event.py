@@ -9,6 +9,9 @@ import msgspec
 from lampyris.errors import MalformedRequest, MethodNotAllowed
 from lampyris.serving.trace import Trace
 
+# Requests with the same value get the same version of an alias, as long as its shares let them.
+STICKY_KEY = "lampyris-sticky-key"
+
 Event = Mapping[str, Any]
 Response = dict[str, Any]
 
@@ -49,6 +52,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     def header(self, name: str) -> str:
         """Return a header by its lower-case name, or ""."""
         return self.headers.get(name, "")
+
+    @property
+    def sticky_key(self) -> str:
+        return self.header(STICKY_KEY)
 
     def expect(self, *methods: str) -> None:
         """Raises: MethodNotAllowed unless the request came by one of `methods`."""

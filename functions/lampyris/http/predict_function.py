@@ -1,5 +1,7 @@
 """One invocation of the predict function: an event in, a response out, a line in the log."""
 
+from operator import sub
+
 from lampyris.adapters.telemetry import RequestRecord, Telemetry
 from lampyris.adapters.xray import Span, Tracer
 from lampyris.bootstrap import Serving
@@ -30,8 +32,7 @@ class PredictFunction:
         self._telemetry = telemetry
         self._tracer = tracer
         self._init_ms = init_ms
-        self._stale_refreshes = 0
-        self._damaged_artifacts = 0
+        self._counted = self._counts()
 
     def handle(self, event: Event, context: LambdaContext) -> Response:
         """Answer an event of payload format 2.0; whatever goes wrong becomes a problem."""
@@ -55,6 +56,11 @@ class PredictFunction:
             response = response_of(problem_reply(error, context.aws_request_id))
         ended_s = clock()
         total_ms = (ended_s - started_s) * 1000
+        if trace.manifest is not None:
+            response["headers"] |= {
+                "lampyris-model": trace.manifest.model,
+                "lampyris-version": str(trace.manifest.version),
+            }
         response["headers"]["server-timing"] = server_timing(
             prediction=found.prediction, init_ms=self._init_ms, total_ms=total_ms
         )
@@ -65,6 +71,11 @@ class PredictFunction:
         if error is not None and is_models:  # and no caller's body, for which no model must go
             error.__traceback__ = error.__context__ = None
             self._serving.inference.free_memory()  # for the next request, which may want less
+        if trace.canary is not None:
+            self._tell_of_fallback(trace.canary, trace.canary_error, context.aws_request_id)
+        counts = self._counts()
+        stale_refreshes, damaged_artifacts, dropped_copies = map(sub, counts, self._counted)
+        self._counted = counts
         self._telemetry.request(
             RequestRecord(
                 request_id=context.aws_request_id,
@@ -74,18 +85,37 @@ class PredictFunction:
                 init_ms=self._init_ms,
                 manifest=trace.manifest,
                 prediction=found.prediction,
-                stale_refreshes=self._serving.resolver.stale_refreshes - self._stale_refreshes,
-                damaged_artifacts=self._serving.sessions.damaged_artifacts - self._damaged_artifacts,
+                stale_refreshes=stale_refreshes,
+                damaged_artifacts=damaged_artifacts,
+                dropped_copies=dropped_copies,
                 code=None if error is None else problem_code(error),
             )
         )
         self._init_ms = None
-        self._stale_refreshes = self._serving.resolver.stale_refreshes
-        self._damaged_artifacts = self._serving.sessions.damaged_artifacts
         if self._tracer is not None:
             whole = Span(name="predict", started_s=started_s, ended_s=ended_s)
             self._tracer.send(whole, spans_of(trace, found.prediction), _annotations(trace.manifest))
+        if trace.alias is not None and trace.inputs is not None and found.prediction is not None:
+            self._serving.shadowing.offer(trace.alias, trace.inputs, found.prediction)
         return response
+
+    def _counts(self) -> tuple[int, int, int]:
+        """Return what was counted since the environment began, whether a request waited for it or not."""
+        return (
+            self._serving.resolver.stale_refreshes,
+            self._serving.sessions.damaged_artifacts,
+            self._serving.shadowing.dropped,
+        )
+
+    def _tell_of_fallback(self, canary: Manifest, error: Exception | None, request_id: str) -> None:
+        if error is not None:
+            self._telemetry.error(error, request_id)
+        self._telemetry.count(
+            {"CanaryFallbacks": 1},
+            model=canary.model,
+            version=canary.version,
+            fields={"request_id": request_id, "code": None if error is None else problem_code(error)},
+        )
 
 
 def _annotations(manifest: Manifest | None) -> dict[str, str]:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from threading import Lock, Thread, get_native_id
 
+from lampyris.domain.manifest import Alias, Manifest
 from lampyris.serving.resolver import Resolver
 from lampyris.serving.sessions import Sessions
 
@@ -61,6 +62,17 @@ class Preload:
             if model is None:
                 return
             try:
-                self._sessions.get(self._resolver.resolve(*model).artifact)
+                manifests = self._manifests(*model)
             except Exception as error:  # noqa: BLE001 - whatever it is, INIT must not die of it
                 self.failures.append(error)
+                continue
+            for manifest in manifests:
+                try:
+                    self._sessions.get(manifest.artifact)
+                except Exception as error:  # noqa: BLE001 - as above; the others may be sound
+                    self.failures.append(error)
+
+    def _manifests(self, model: str, alias: str) -> list[Manifest]:
+        """Return what may answer for an alias: the stable version first, then its canaries."""
+        found = self._resolver.find(model, alias)
+        return [route.manifest for route in found.routes] if isinstance(found, Alias) else [found]

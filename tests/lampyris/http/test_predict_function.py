@@ -293,13 +293,13 @@ def test_a_damaged_model_says_nothing_of_where_it_lies(publish_linear: Any, call
     assert digest not in json.dumps(answer.document)
 
 
-def test_an_error_of_ours_says_nothing_but_the_requests_id(call: Any, store: Store) -> None:
+def test_a_damaged_document_says_nothing_of_what_it_holds(call: Any, store: Store) -> None:
     store.put("models/glow/aliases/live.json", b"not a document")
 
     answer = call("POST", "/models/glow/predict", {"inputs": ROWS})
 
-    assert (answer.status, answer.document["code"]) == (500, "internal-error")
-    assert "document" not in answer.document["detail"]
+    assert (answer.status, answer.document["code"]) == (503, "document-damaged")
+    assert "glow" not in answer.document["detail"]
 
 
 def test_server_timing_tells_the_parts_of_a_cold_start_once(publish_linear: Any, call: Any) -> None:

@@ -15,7 +15,7 @@ from lampyris.serving.sessions import Sessions
 
 @pytest.fixture
 def resolver(watched: Any) -> Resolver:
-    return Resolver(watched, alias_ttl_s=5, clock=perf_counter, random=lambda: 0.0)
+    return Resolver(watched, alias_ttl_s=5, clock=perf_counter)
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_one_unknown_model_keeps_no_other_from_loading(
 
 def test_models_that_hang_share_what_init_may_take(watched: Any, sessions: Sessions) -> None:
     released = Event()
-    hanging = Resolver(watched, alias_ttl_s=5, clock=lambda: float(released.wait()), random=lambda: 0.0)
+    hanging = Resolver(watched, alias_ttl_s=5, clock=lambda: float(released.wait()))
     times_s = iter([0.0, INIT_WAIT_S, INIT_WAIT_S + 1])
     preload = Preload((("a", "live"), ("b", "live")), hanging, sessions, clock=lambda: next(times_s))
     preload.start()

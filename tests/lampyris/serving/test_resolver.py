@@ -17,7 +17,7 @@ TTL_S = 5
 
 @pytest.fixture
 def resolver(watched: Any, clock: Any) -> Resolver:
-    return Resolver(watched, alias_ttl_s=TTL_S, clock=clock, random=lambda: 0.5)
+    return Resolver(watched, alias_ttl_s=TTL_S, clock=clock)
 
 
 def test_live_is_what_was_published_last(resolver: Resolver, publish_linear: Any) -> None:
@@ -99,7 +99,7 @@ def test_a_store_that_is_away_is_not_asked_for_every_request(
 def test_a_store_that_hangs_holds_no_request_up_and_its_late_answer_counts(
     publish_linear: Any, clock: Any, watched: Any
 ) -> None:
-    resolver = Resolver(watched, alias_ttl_s=TTL_S, clock=clock, random=lambda: 0.5, patience_s=0.01)
+    resolver = Resolver(watched, alias_ttl_s=TTL_S, clock=clock, patience_s=0.01)
     publish_linear(seed=1)
     resolver.resolve("glow")
     publish_linear(seed=2)
@@ -138,7 +138,7 @@ def test_after_a_pause_that_no_clock_saw_aliases_are_read_again(
 
 
 def test_without_trust_every_request_reads_the_alias(publish_linear: Any, clock: Any, watched: Any) -> None:
-    resolver = Resolver(watched, alias_ttl_s=0, clock=clock, random=lambda: 0.5)
+    resolver = Resolver(watched, alias_ttl_s=0, clock=clock)
     publish_linear(seed=1)
     resolver.resolve("glow")
     publish_linear(seed=2)
@@ -157,12 +157,12 @@ def test_callers_cannot_fill_the_memory_with_names(
         with pytest.raises(AliasNotFound):
             resolver.resolve("glow", f"no-{name}")
 
-    assert len(resolver._aliases) == _KEPT
+    assert len(resolver._known) == _KEPT
     assert resolver.resolve("glow", "a0").version == 1
 
 
 def test_many_threads_agree_while_an_alias_moves(publish_linear: Any, watched: Any, clock: Any) -> None:
-    resolver = Resolver(watched, alias_ttl_s=TTL_S, clock=clock, random=lambda: 0.5)
+    resolver = Resolver(watched, alias_ttl_s=TTL_S, clock=clock)
     publish_linear(seed=1)
     resolver.resolve("glow")
 

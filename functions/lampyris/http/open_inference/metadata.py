@@ -9,10 +9,9 @@ from lampyris.bootstrap import Serving
 from lampyris.domain.manifest import Manifest
 from lampyris.domain.names import LIVE
 from lampyris.domain.signature import TensorSpec
-from lampyris.domain.store import Store
 from lampyris.errors import RouteNotFound
 from lampyris.http.event import Request
-from lampyris.registry.documents import list_models, list_versions
+from lampyris.registry.documents import list_models
 
 PLATFORM = "onnxruntime_onnx"
 EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration")
@@ -45,7 +44,7 @@ def about(request: Request, serving: Serving, path: list[str]) -> Any:
     match path:
         case ["repository", "index"]:
             request.expect("POST")
-            return repository_index(serving.store)
+            return repository_index(serving)
         case ["models", model, "versions", version, *rest]:
             return _about_model(request, serving, model, version, rest)
         case ["models", model, *rest]:
@@ -72,7 +71,7 @@ def _about_model(request: Request, serving: Serving, model: str, version: str, p
         return {"name": model, "ready": True}
     if path == ["config"]:
         return model_configuration(manifest)
-    return model_metadata(manifest, list_versions(serving.store, model))
+    return model_metadata(manifest, serving.living.versions(model))
 
 
 def server_metadata() -> dict[str, Any]:
@@ -110,9 +109,9 @@ def _configured(spec: TensorSpec) -> dict[str, Any]:
     return {"name": spec.name, "data_type": f"TYPE_{datatype}", "dims": spec.shape}
 
 
-def repository_index(store: Store) -> list[IndexedVersion]:
+def repository_index(serving: Serving) -> list[IndexedVersion]:
     return [
         IndexedVersion(name=model, version=str(version))
-        for model in list_models(store)
-        for version in list_versions(store, model)
+        for model in list_models(serving.store)
+        for version in serving.living.versions(model)
     ]

@@ -27,8 +27,8 @@ def answer(request: Request, serving: Serving, path: list[str]) -> Answer:
 
 
 def _infer(request: Request, serving: Serving, model: str, version: str) -> Answer:
-    manifest = serving.resolve(model, version, request.trace)
+    manifest = serving.releases.choose(request, model, version)
     wire, inputs = read_request(request, manifest.signature)
     wanted = wanted_outputs(wire, manifest.signature)
-    prediction = serving.inference.run(manifest, inputs, deadline_s=request.deadline_s, outputs=tuple(wanted))
+    prediction = serving.predict(request, manifest, inputs, tuple(wanted))
     return Answer(reply=infer_reply(prediction, wire, wanted), prediction=prediction)

@@ -26,12 +26,7 @@ def answer(request: Request, serving: Serving, path: list[str]) -> Answer:
 
 def _predict(request: Request, serving: Serving, model: str, version: str) -> Answer:
     request.expect("POST")
-    manifest = serving.resolve(model, version, request.trace)
+    manifest = serving.releases.choose(request, model, version)
     wanted = read_wanted(request, manifest.signature)
-    prediction = serving.inference.run(
-        manifest,
-        read_inputs(request, manifest),
-        deadline_s=request.deadline_s,
-        outputs=wanted.outputs,
-    )
+    prediction = serving.predict(request, manifest, read_inputs(request, manifest), wanted.outputs)
     return Answer(reply=reply_with(prediction, wanted), prediction=prediction)

@@ -6,7 +6,6 @@ A version is a number; a label is one of our aliases; where neither is named, `l
 import msgspec
 
 from lampyris.bootstrap import Serving
-from lampyris.domain.manifest import Manifest
 from lampyris.domain.names import LIVE, check_alias_name, check_model_name
 from lampyris.errors import InvalidName, ModelNotFound, RouteNotFound
 from lampyris.http.event import Request
@@ -22,7 +21,6 @@ from lampyris.http.tensorflow_serving.examples import (
 from lampyris.http.tensorflow_serving.messages import ExamplesRequest, PredictRequest, check_signature_name
 from lampyris.http.tensorflow_serving.predict import column_response, predict_inputs, row_response
 from lampyris.http.tensorflow_serving.status import model_metadata, model_status
-from lampyris.registry.documents import list_versions
 
 _decode_predict = msgspec.json.Decoder(PredictRequest).decode
 _decode_examples = msgspec.json.Decoder(ExamplesRequest).decode
@@ -43,33 +41,33 @@ def answer(request: Request, serving: Serving, path: list[str]) -> Answer:
         case [model]:
             return _status_of_all(serving, model)
         case [*target, "metadata"] if len(target) in {1, 3}:
-            manifest = _manifest(request, serving, target)
+            manifest = serving.resolve(*_named(request, target), request.trace)
             return Answer(reply=json_reply(model_metadata(manifest)))
         case _:
-            manifest = _manifest(request, serving, path)
+            manifest = serving.resolve(*_named(request, path), request.trace)
             return Answer(reply=json_reply(model_status([manifest.version])))
 
 
 def _status_of_all(serving: Serving, model: str) -> Answer:
-    versions = list_versions(serving.store, check_model_name(model))
+    versions = serving.living.versions(check_model_name(model))
     if not versions:
         raise ModelNotFound(model=model)
     return Answer(reply=json_reply(model_status(versions)))
 
 
-def _manifest(request: Request, serving: Serving, target: list[str]) -> Manifest:
-    """Resolve a model, one of its versions, or one of its labels."""
+def _named(request: Request, target: list[str]) -> tuple[str, str]:
+    """Return the model, and the version or the alias, that a path names: a version, a label, or neither."""
     match target:
         case [model]:
-            return serving.resolve(model, LIVE, request.trace)
+            return model, LIVE
         case [model, "versions", version]:
             if not (version.isascii() and version.isdecimal()):
                 raise InvalidName(
                     kind="a version", name=version, rule="use its number; an alias stands behind /labels/"
                 )
-            return serving.resolve(model, version, request.trace)
+            return model, version
         case [model, "labels", label]:
-            return serving.resolve(model, check_alias_name(label), request.trace)
+            return model, check_alias_name(label)
         case _:
             raise RouteNotFound(method=request.method, path=request.path)
 
@@ -89,9 +87,8 @@ def _run(request: Request, serving: Serving, target: list[str], method: str) -> 
 def _predict(request: Request, serving: Serving, target: list[str]) -> Answer:
     wire = decode_body(_decode_predict, request.body)
     check_signature_name(wire.signature_name, "predict")
-    manifest = _manifest(request, serving, target)
-    inputs = predict_inputs(wire, manifest.signature)
-    prediction = serving.inference.run(manifest, inputs, deadline_s=request.deadline_s)
+    manifest = serving.releases.choose(request, *_named(request, target))
+    prediction = serving.predict(request, manifest, predict_inputs(wire, manifest.signature))
     response = column_response if wire.instances is msgspec.UNSET else row_response
     return Answer(reply=json_reply(response(prediction.outputs)), prediction=prediction)
 
@@ -99,13 +96,13 @@ def _predict(request: Request, serving: Serving, target: list[str]) -> Answer:
 def _examples(request: Request, serving: Serving, target: list[str], method: str) -> Answer:
     wire = decode_body(_decode_examples, request.body)
     check_signature_name(wire.signature_name, method)
-    manifest = _manifest(request, serving, target)
+    manifest = serving.releases.choose(request, *_named(request, target))
     check, response = (
         (check_classifies, classify_response) if method == "classify" else (check_regresses, regress_response)
     )
     check(manifest)
     inputs = example_inputs(wire, manifest.signature)
     output = manifest.signature.outputs[0].name
-    prediction = serving.inference.run(manifest, inputs, deadline_s=request.deadline_s, outputs=(output,))
+    prediction = serving.predict(request, manifest, inputs, (output,))
     document = response(manifest, prediction.outputs[output], len(wire.examples))
     return Answer(reply=json_reply(document), prediction=prediction)
