@@ -2,9 +2,9 @@
 
 Wishes come the same way: for a form of an artifact that is faster on the kind of CPU that wishes.
 
-A message that could not be decided about fails, and comes again until the dead-letter queue has it. An upload
-whose place in the inbox names no model is logged and dropped, as is a wish that is none: there is no name to
-leave a reason under, and the command line checks names before it sends.
+A message that could not be decided about fails, and comes again until the dead-letter queue has it. What was
+put into the inbox where no upload can be is refused under no model's name; a wish that is none is logged and
+dropped.
 """
 
 import os
@@ -21,13 +21,14 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from lampyris.bootstrap import open_store, read_settings
 from lampyris.domain.layout import TUNING, Upload
-from lampyris.domain.manifest import Artifact, Manifest
+from lampyris.domain.manifest import Artifact, Rejection
 from lampyris.domain.store import Store
 from lampyris.domain.tuned import read_wish, wish_tuned
 from lampyris.errors import InvalidName, ObjectNotFound, StoreUnavailable
 from lampyris.http.event import LambdaContext
-from lampyris.publishing.admission import Trial, admit
+from lampyris.publishing.admission import Trial, admit, refuse_place
 from lampyris.publishing.confinement import Limits, run_trial, run_tuning
+from lampyris.publishing.signing import TrustedKey, read_trusted_keys
 from lampyris.publishing.wishes import Tuning, grant
 from lampyris.serving.cpu import Cpu, this_cpu
 
@@ -63,6 +64,7 @@ class App:
     store: Store
     limit_bytes: int
     trial: Trial
+    trusted_keys: tuple[TrustedKey, ...]
     tuning: Tuning
     cpu: Cpu | None
     clock: Callable[[], datetime]
@@ -75,8 +77,8 @@ def handle(event: dict[str, Any], app: App) -> dict[str, Any]:
     failures = []
     for message in event["Records"]:
         try:
-            for key, by in _created(message["body"]):
-                _answer(key, by, app)
+            for record in _created(message["body"]):
+                _answer(record, app)
         except Exception:
             app.logger.exception(
                 "A message failed and will come again.", extra={"message_id": message["messageId"]}
@@ -85,38 +87,58 @@ def handle(event: dict[str, Any], app: App) -> dict[str, Any]:
     return {"batchItemFailures": failures}
 
 
-def _created(body: str) -> Iterator[tuple[str, str]]:
-    """Yield the keys that a message says were written, and by whom.
+def _created(body: str) -> Iterator[_S3Record]:
+    """Yield what a message says of objects that were written.
 
     Raises: msgspec.DecodeError if S3 did not write the message.
     """
     for record in msgspec.json.decode(body, type=_Notification).records:
         if record.event_name.startswith("ObjectCreated:"):
-            yield unquote_plus(record.s3.object.key), record.user_identity.principal_id
+            yield record
 
 
-def _answer(key: str, by: str, app: App) -> None:
+def _answer(record: _S3Record, app: App) -> None:
+    encoded = record.s3.object.key
     try:
-        wish = read_wish(app.store, key) if key.startswith(TUNING) else None
+        key = unquote_plus(encoded, errors="strict")
+        if key.startswith(TUNING):
+            _grant(key, app)
+            return
         upload = Upload.from_key(key)
-    except (InvalidName, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        app.logger.warning("Dropped: neither an upload nor a wish.", extra={"key": key, "reason": str(error)})
-        return
-    if wish is not None:
-        _grant(wish, app)
-    if upload is not None:
-        _admit(upload, by, app)
+    except UnicodeDecodeError:
+        _refuse_place(encoded, InvalidName(kind="an upload", name=encoded, rule="use UTF-8"), app)
+    except InvalidName as error:
+        _refuse_place(key, error, app)
+    else:
+        if upload is not None:
+            _admit(upload, record.user_identity.principal_id, app)
+
+
+def _refuse_place(key: str, error: InvalidName, app: App) -> None:
+    started = app.clock()
+    rejection = refuse_place(app.store, key, error, now=started)
+    _print("Refused", {"upload": rejection.upload, "code": rejection.code}, started, app)
 
 
 def _admit(upload: Upload, by: str, app: App) -> None:
     started = app.clock()
-    outcome = admit(upload, app.store, by=by, limit_bytes=app.limit_bytes, trial=app.trial, clock=app.clock)
+    outcome = admit(
+        upload,
+        app.store,
+        by=by,
+        limit_bytes=app.limit_bytes,
+        trial=app.trial,
+        clock=app.clock,
+        trusted_keys=app.trusted_keys,
+    )
     fields: dict[str, Any] = {"model": upload.model, "upload": upload.upload}
-    if isinstance(outcome, Manifest):
-        _print("Published", {**fields, "version": outcome.version}, started, app)
-        _wish(outcome.artifact, app)
-    else:
+    if isinstance(outcome, Rejection):
         _print("Refused", {**fields, "code": outcome.code}, started, app)
+        return
+    failed = [gate.name for gate in outcome.evidence.gates if not gate.passed]
+    fields |= {"version": outcome.version} | ({"failed_gates": failed} if failed else {})
+    _print("Published" if outcome.goes_live else "Held", fields, started, app)
+    _wish(outcome.artifact, app)
 
 
 def _wish(artifact: Artifact, app: App) -> None:
@@ -129,8 +151,13 @@ def _wish(artifact: Artifact, app: App) -> None:
         app.logger.warning("A wish could not be written.", extra={"reason": str(error)})
 
 
-def _grant(artifact: Artifact, app: App) -> None:
-    if app.cpu is None:
+def _grant(key: str, app: App) -> None:
+    try:
+        artifact = read_wish(app.store, key)
+    except (InvalidName, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        app.logger.warning("Dropped: this is no wish.", extra={"key": key, "reason": str(error)})
+        return
+    if artifact is None or app.cpu is None:
         return
     started = app.clock()
     try:
@@ -162,6 +189,7 @@ def app_from_env() -> App:
         store=open_store(settings),
         limit_bytes=limits.upload_bytes,
         trial=partial(run_trial, limits=limits),
+        trusted_keys=read_trusted_keys(settings.trusted_keys),
         tuning=partial(run_tuning, limits=limits),
         cpu=this_cpu(),
         clock=lambda: datetime.now(UTC),

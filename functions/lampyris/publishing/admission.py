@@ -10,13 +10,14 @@ from datetime import datetime
 from pathlib import Path
 
 from lampyris.domain.bundle import EVALUATION_FILE
-from lampyris.domain.layout import Upload
+from lampyris.domain.layout import NOWHERE, Upload, misplaced_upload
 from lampyris.domain.manifest import Artifact, Evidence, Gate, Manifest, Rejection
 from lampyris.domain.names import LIVE
 from lampyris.domain.store import Store
 from lampyris.errors import (
     ArtifactDamaged,
     DocumentDamaged,
+    InvalidName,
     NotFound,
     StorageFull,
     UploadGone,
@@ -28,6 +29,7 @@ from lampyris.publishing.bill_of_materials import bill_of_materials
 from lampyris.publishing.confinement import LIVE_FOLDER, Accepted
 from lampyris.publishing.gates import failure, judge
 from lampyris.publishing.inbox import Delivery, Received, find_delivery, receive
+from lampyris.publishing.printable import printable
 from lampyris.publishing.signing import TrustedKey
 from lampyris.registry.aliases import publish_to_alias
 from lampyris.registry.blobs import put_blobs, release
@@ -36,7 +38,9 @@ from lampyris.registry.documents import read_alias, read_rejection, write_reject
 from lampyris.registry.versions import commit_version, find_upload
 from lampyris.serving.fetch import GRAPH_FILE, WEIGHTS_FILE, fetch
 
-_DETAIL_LENGTH = 2000
+_LONGEST_DETAIL = 2000
+# AWS' principals are shorter; `changes.begin` takes reasons of this length.
+_LONGEST_PRINCIPAL, _LONGEST_REASON = 256, 1000
 
 # Takes the folder in which the model stands, leaves the artifact there, and says what it promises.
 Trial = Callable[[Path], Accepted]
@@ -120,8 +124,9 @@ def _publish(
         gates = _judge(received, accepted, has_live=has_live)
         author = Author(
             key=f"publish:{_owner(upload)}@{delivery.completed_at.isoformat()}",
-            by=by,
-            reason=received.instructions.reason or f"upload {upload.upload}",
+            by=printable(by, longest=_LONGEST_PRINCIPAL) or "unknown",
+            reason=printable(received.instructions.reason, longest=_LONGEST_REASON)
+            or f"upload {upload.upload}",
         )
         published = begin(store, author, "publish", about=(upload.model, upload.upload), at=clock())
         files = [folder / name for name in (GRAPH_FILE, WEIGHTS_FILE) if (folder / name).exists()]
@@ -201,7 +206,7 @@ def _reject(
         model=upload.model,
         upload=upload.upload,
         code=refusal.code,
-        detail=_printable(str(refusal)),
+        detail=printable(str(refusal), longest=_LONGEST_DETAIL),
         rejected_at=now,
         completed_at=None if delivery is None else delivery.completed_at,
     )
@@ -209,7 +214,18 @@ def _reject(
     return rejection
 
 
-def _printable(sentence: str) -> str:
-    """Make a sentence fit for terminals and short enough for lists: its names are the uploader's."""
-    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in sentence)
-    return shown if len(shown) <= _DETAIL_LENGTH else shown[: _DETAIL_LENGTH - 1] + "…"
+def refuse_place(store: Store, key: str, reason: InvalidName, *, now: datetime) -> Rejection:
+    """Leave a Rejection of what was put where no upload can be, under no model's name."""
+    upload = misplaced_upload(key)
+    earlier = read_rejection(store, NOWHERE, upload)
+    if earlier is not None:
+        return earlier
+    rejection = Rejection(
+        model=NOWHERE,
+        upload=upload,
+        code=reason.code,
+        detail=printable(f"{key} was not taken: {reason}", longest=_LONGEST_DETAIL),
+        rejected_at=now,
+    )
+    write_rejection(store, rejection)
+    return rejection
