@@ -8,17 +8,10 @@ import msgspec
 from lampyris.domain.store import Store
 from lampyris.errors import MalformedRequest
 from lampyris.registry.changes import Author
+from lampyris.registry.operations import MayGoOn, Progress, go_on, tell_nobody
 
 # What a caller chooses never meets the keys that publishing makes of its uploads.
 _KEYS = "call:"
-
-
-def _always() -> bool:
-    return True
-
-
-def _untold(_done: int, _total: int) -> None:
-    return
 
 
 class Registry(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,8 +24,8 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True):
 
     store: Store
     now: Callable[[], datetime]
-    may_go_on: Callable[[], bool] = _always
-    progress: Callable[[int, int], None] = _untold
+    may_go_on: MayGoOn = go_on
+    progress: Progress = tell_nobody
     backups: Store | None = None
 
 

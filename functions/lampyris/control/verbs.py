@@ -5,10 +5,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from lampyris.control import aliases, audit, comparison, models, rejected, uploads, versions
+from lampyris.control import aliases, audit, comparison, keeping, models, rejected, uploads, versions
 from lampyris.control.call import Caller, Registry
 from lampyris.control.pages import PageArguments
 from lampyris.domain.manifest import Manifest, Rejection
+from lampyris.registry.collection import Collected
+from lampyris.registry.erasure import Erased
 from lampyris.registry.shadows import ShadowSummary
 
 
@@ -214,5 +216,25 @@ VERBS: tuple[Verb, ...] = (
         arguments=audit.ListAudit,
         answer=audit.AuditPage,
         run=audit.list_all,
+    ),
+    Verb(
+        name="gc",
+        summary="Remove blobs that no version names, after a grace period",
+        method="POST",
+        path="/gc",
+        arguments=keeping.Collect,
+        answer=Collected,
+        run=keeping.collect_all,
+        destructive=True,
+    ),
+    Verb(
+        name="erase",
+        summary="Remove a model beyond recovery; the numbers of its versions stay taken",
+        method="DELETE",
+        path=_MODEL,
+        arguments=keeping.Erase,
+        answer=Erased,
+        run=keeping.erase_one,
+        destructive=True,
     ),
 )
