@@ -15,7 +15,8 @@ The classes are written out, as dataclasses would cost a cold start half a milli
     │   └── RejectionNotFound, BillOfMaterialsNotFound
     ├── Conflict                 it cannot be done as things stand
     │   ├── ObjectExists, ObjectChanged
-    │   └── AliasChanged, VersionInUse, VersionClosing, NothingToPromote, NothingToRollBack, KeyReused
+    │   ├── AliasChanged, VersionInUse, VersionClosing, NothingToPromote, NothingToRollBack, KeyReused
+    │   └── NoBackup, NoRoomForBackup, CopyDamaged, RestoreConflict
     ├── UploadRefused            an upload is not admitted, and never will be as it is
     │   └── NotOnnx, ExternalData, UnsupportedModel, UploadTooLarge, CorruptBundle, ProbeDisagrees,
     │       GateFailed, UnsignedUpload, BadSignature, InvalidInstructions, UploadGone
@@ -355,6 +356,42 @@ class KeyReused(Conflict):
     def __init__(self, *, key: str) -> None:
         super().__init__(
             f"The idempotency key {key!r} was used for another request. Use a new one for each change."
+        )
+        self.key = key
+
+
+class NoBackup(_SaysWhy, Conflict):
+    """What should be restored is no backup, or none that is complete."""
+
+    code = "no-backup"
+
+
+class NoRoomForBackup(_SaysWhy, Conflict):
+    """What a backup should be written to holds something else."""
+
+    code = "no-room-for-backup"
+
+
+class CopyDamaged(Conflict):
+    """What is copied, or was, does not have its digest, or is not there."""
+
+    code = "copy-damaged"
+
+    def __init__(self, *, key: str, place: str) -> None:
+        super().__init__(f"{key!r} is missing in the {place}, or was altered there. It was not copied.")
+        self.key = key
+        self.place = place
+
+
+class RestoreConflict(Conflict):
+    """A registry holds something else than the backup; nothing is overwritten."""
+
+    code = "restore-conflict"
+
+    def __init__(self, *, key: str) -> None:
+        super().__init__(
+            f"The registry holds another {key!r} than the backup. Nothing is overwritten: restore into an "
+            "empty registry, or a model that this one does not have."
         )
         self.key = key
 
