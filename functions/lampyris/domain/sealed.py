@@ -49,10 +49,14 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, fence=self.fence + 1)
 
 
-def seal(document: msgspec.Struct) -> Sealed:
-    """Put a document into its envelope."""
+def seal(document: msgspec.Struct, *, fence: int = 0) -> Sealed:
+    """Put a document into its envelope.
+
+    One that may stand there a second time, with another between, gets a `fence` that it did not have before:
+    an etag on S3 tells bytes apart, not writings.
+    """
     encoded = _encode(document)
-    return Sealed(digest=_digest(encoded), document=encoded)
+    return Sealed(digest=_digest(encoded), document=encoded, fence=fence)
 
 
 def unseal(data: bytes) -> Sealed:

@@ -5,6 +5,7 @@ after: from who made the change, or, if that one died, from whoever changes the 
 that is altered or missing breaks the chain; if it is missing at the end, the head and the documents tell.
 """
 
+import re
 from typing import Any
 
 import msgspec
@@ -13,7 +14,9 @@ from lampyris.domain.layout import AUDIT, AUDIT_HEAD, audit_key, number_of_key
 from lampyris.domain.manifest import Change
 from lampyris.domain.sealed import seal, unseal
 from lampyris.domain.store import Store
-from lampyris.errors import ObjectChanged, ObjectExists, ObjectNotFound
+from lampyris.errors import DocumentDamaged, ObjectChanged, ObjectExists, ObjectNotFound
+
+_ENTRY_KEY = re.compile(rf"{AUDIT}[0-9]{{9}}\.json")
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +46,8 @@ def find_end(store: Store) -> int:
     """Return the number of the last entry, 0 if there is none."""
     head = _read_head(store)
     known = 0 if head is None else head[0].number
-    return max((number_of_key(entry.key) for entry in store.list(AUDIT, audit_key(known))), default=known)
+    keys = (entry.key for entry in store.list(AUDIT, audit_key(known)))
+    return max((number_of_key(key) for key in keys if _ENTRY_KEY.fullmatch(key)), default=known)
 
 
 def append_once(store: Store, draft: Entry) -> Entry:
@@ -52,30 +56,21 @@ def append_once(store: Store, draft: Entry) -> Entry:
     Whoever else appends meanwhile: the entries after `draft.change.audited` are looked through, each once.
     """
     number = draft.change.audited + 1
+    previous = _read(store, number - 1)[1] if number > 1 else ""
     while True:
         found, digest = _read(store, number)
         if found is None:
-            break
+            entry = msgspec.structs.replace(draft, number=number, previous=previous)
+            sealed = seal(entry)
+            try:
+                store.create(audit_key(number), sealed.data)
+            except ObjectExists:
+                continue  # whose it is, or nobody's yet: S3 refuses also while a write is under way
+            _advance_head(store, Head(number=number, digest=sealed.digest))
+            return entry
         if _is_of(found, draft):
             return found
         previous, number = digest, number + 1
-    if number == draft.change.audited + 1:
-        previous = _read(store, number - 1)[1]
-    while True:
-        entry = msgspec.structs.replace(draft, number=number, previous=previous)
-        sealed = seal(entry)
-        try:
-            store.create(audit_key(number), sealed.data)
-        except ObjectExists:
-            winner, digest = _read(store, number)
-            if winner is None:
-                continue  # S3 refuses also while another write is under way: ask for this number again
-            if _is_of(winner, draft):
-                return winner
-            previous, number = digest, number + 1
-        else:
-            _advance_head(store, Head(number=number, digest=sealed.digest))
-            return entry
 
 
 def read_entry(store: Store, number: int) -> Entry | None:
@@ -88,7 +83,10 @@ def _read(store: Store, number: int) -> tuple[Entry | None, str]:
         sealed = unseal(store.get(audit_key(number)).data)
     except ObjectNotFound:
         return None, ""
-    return sealed.decode(Entry), sealed.digest
+    entry = sealed.decode(Entry)
+    if entry.number != number:
+        raise DocumentDamaged(digest=sealed.digest)
+    return entry, sealed.digest
 
 
 def _is_of(entry: Entry, draft: Entry) -> bool:

@@ -5,6 +5,7 @@ audit, and under its id what became of it. Every step may be repeated; a change 
 of the same document, so that none is lost, whoever dies on the way.
 """
 
+import re
 from contextlib import suppress
 from datetime import datetime
 
@@ -12,11 +13,14 @@ import msgspec
 
 from lampyris.domain.layout import change_key
 from lampyris.domain.manifest import Change
+from lampyris.domain.sealed import seal, unseal
 from lampyris.domain.store import Store
 from lampyris.errors import InvalidName, KeyReused, ObjectExists, ObjectNotFound
 from lampyris.registry.audit import Entry, append_once, find_end
 
 _LONGEST_KEY, _LONGEST_REASON = 200, 1000
+# What Python makes of bytes on a command line that are no UTF-8.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Author(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +32,10 @@ class Author(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a change: its entry in the audit, and `result`, which says how to find what it made."""
+    """What became of a change: its entry in the audit, and `result`, which says how to find what it made.
+
+    `number` is 0 if there was nothing to change: then `result` tells what stood there.
+    """
 
     id: str
     fingerprint: str
@@ -39,7 +46,7 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
 def begin(store: Store, author: Author, action: str, *, about: tuple[object, ...], at: datetime) -> Change:
     """Write down what somebody wants, before it is decided on. `about` is all that the request says.
 
-    Raises: InvalidName if the idempotency key or the reason is too long.
+    Raises: InvalidName if the idempotency key or the reason is too long, or no text.
     """
     if not 0 < len(author.key) <= _LONGEST_KEY:
         raise InvalidName(
@@ -49,6 +56,9 @@ def begin(store: Store, author: Author, action: str, *, about: tuple[object, ...
         raise InvalidName(
             kind="a reason", name=author.reason[:80] + "…", rule=f"it has {_LONGEST_REASON} letters at most"
         )
+    for text in (author.key, author.by, author.reason):
+        if _SURROGATE.search(text):
+            raise InvalidName(kind="a change", name=ascii(text), rule="use letters that UTF-8 has")
     return Change(
         id=author.key,
         action=action,
@@ -71,10 +81,12 @@ def find_settled(store: Store, change: Change) -> Settled | None:
     return settled
 
 
-def is_settled(store: Store, change: Change) -> bool:
+def is_settled(store: Store, change: Change, *, result: int) -> bool:
     """Tell whether all is written down of a change that a document holds."""
     settled = _read_settled(store, change.id)
-    return settled is not None and settled.fingerprint == change.fingerprint
+    if settled is None or not settled.number:
+        return False
+    return (settled.fingerprint, settled.result) == (change.fingerprint, result)
 
 
 def _read_settled(store: Store, id_: str) -> Settled | None:
@@ -82,7 +94,7 @@ def _read_settled(store: Store, id_: str) -> Settled | None:
         found = store.get(change_key(id_))
     except ObjectNotFound:
         return None
-    return msgspec.json.decode(found.data, type=Settled)
+    return unseal(found.data).decode(Settled)
 
 
 def check_same(change: Change, fingerprint: str) -> None:
@@ -91,10 +103,34 @@ def check_same(change: Change, fingerprint: str) -> None:
         raise KeyReused(key=change.id)
 
 
+def renew(store: Store, change: Change) -> Change:
+    """Decide on a change anew: what the audit got since then was not of this change."""
+    return msgspec.structs.replace(change, audited=find_end(store))
+
+
 def settle(store: Store, entry: Entry, *, result: int) -> None:
     """Write down the rest of a change that was made. Repeating it changes nothing."""
-    change = entry.change
-    appended = append_once(store, entry)
-    settled = Settled(id=change.id, fingerprint=change.fingerprint, number=appended.number, result=result)
-    with suppress(ObjectExists):
-        store.create(change_key(change.id), msgspec.json.encode(settled))
+    _write_down(store, entry.change, number=append_once(store, entry).number, result=result)
+
+
+def note(store: Store, change: Change, *, result: int) -> None:
+    """Write down that there was nothing to change, so that the same key changes nothing later either."""
+    _write_down(store, change, number=0, result=result)
+
+
+def _write_down(store: Store, change: Change, *, number: int, result: int) -> None:
+    settled = Settled(id=change.id, fingerprint=change.fingerprint, number=number, result=result)
+    create_once(store, change_key(change.id), seal(settled).data)
+
+
+def create_once(store: Store, key: str, data: bytes) -> None:
+    """Create what everybody would create alike. Somebody who is only about to write it may fail yet."""
+    while True:
+        try:
+            store.create(key, data)
+        except ObjectExists:
+            with suppress(ObjectNotFound):
+                store.size_bytes(key)
+                return
+        else:
+            return

@@ -19,6 +19,7 @@ from lampyris.domain.sealed import Sealed, unseal
 from lampyris.domain.store import Store
 from lampyris.errors import (
     AliasNotFound,
+    DocumentDamaged,
     ModelNotFound,
     NotFound,
     ObjectNotFound,
@@ -50,7 +51,8 @@ def read_aliases(store: Store, model: str) -> list[Alias]:
 def list_aliases(store: Store, model: str) -> list[str]:
     """Name every alias of a model, in order; one that was never pointed anywhere too."""
     prefix = aliases_prefix(model)
-    return [entry.key.removeprefix(prefix).removesuffix(".json") for entry in store.list(prefix)]
+    files = (entry.key.removeprefix(prefix) for entry in store.list(prefix))
+    return [file.removesuffix(".json") for file in files if file.endswith(".json") and "/" not in file]
 
 
 def read_version(store: Store, model: str, version: int) -> Manifest:
@@ -73,7 +75,10 @@ def find_version(store: Store, model: str, version: int) -> Manifest | Tombstone
         found = store.get(version_key(model, version))
     except ObjectNotFound:
         raise VersionNotFound(model=model, version=version) from None
-    return decode_version(unseal(found.data))
+    sealed = unseal(found.data)
+    document = decode_version(sealed)
+    check_place(sealed, (document.model, document.version), (model, version))
+    return document
 
 
 def decode_version(sealed: Sealed) -> Manifest | Tombstone:
@@ -93,7 +98,9 @@ def read_alias(store: Store, model: str, alias: str) -> tuple[Alias, str]:
         found = store.get(alias_key(model, alias))
     except ObjectNotFound:
         raise no_alias(store, model, alias) from None
-    read = decode_alias(found.data)
+    sealed = unseal(found.data)
+    read = sealed.decode(Alias)
+    check_place(sealed, (read.model, read.alias), (model, alias))
     if not read.routes:
         raise no_alias(store, model, alias)
     return read, found.etag
@@ -113,16 +120,28 @@ def decode_alias(data: bytes) -> Alias:
 
 def read_revision(store: Store, model: str, alias: str, revision: int) -> Alias:
     """Read an alias as it once was. Raises: ObjectNotFound, DocumentDamaged."""
-    return decode_alias(store.get(revision_key(model, alias, revision)).data)
+    sealed = unseal(store.get(revision_key(model, alias, revision)).data)
+    read = sealed.decode(Alias)
+    check_place(sealed, (read.model, read.alias, read.revision), (model, alias, revision))
+    return read
+
+
+def check_place(sealed: Sealed, found: tuple[str | int, ...], expected: tuple[str | int, ...]) -> None:
+    """Raises: DocumentDamaged if a document, whole as it is, stands where another belongs."""
+    if found != expected:
+        raise DocumentDamaged(digest=sealed.digest)
 
 
 def read_rejection(store: Store, model: str, upload: str) -> Rejection | None:
-    """Read why an upload was refused; None if it was not."""
+    """Read why an upload was refused; None if it was not. Raises: DocumentDamaged if it cannot be read."""
     try:
         found = store.get(rejected_key(model, upload))
     except ObjectNotFound:
         return None
-    return msgspec.json.decode(found.data, type=Rejection)
+    try:
+        return msgspec.json.decode(found.data, type=Rejection)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise DocumentDamaged(digest="") from None
 
 
 def write_rejection(store: Store, rejection: Rejection) -> None:

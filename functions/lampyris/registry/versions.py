@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from lampyris.domain.layout import alias_key, version_key, version_of_key, versions_prefix
-from lampyris.domain.manifest import Alias, Manifest, Tombstone
+from lampyris.domain.manifest import Alias, Change, Manifest, Tombstone
 from lampyris.domain.names import check_model_name
 from lampyris.domain.sealed import Sealed, seal, unseal
 from lampyris.domain.store import Entry as Listed
@@ -16,13 +16,14 @@ from lampyris.errors import (
     ObjectChanged,
     ObjectExists,
     ObjectNotFound,
+    VersionClosing,
     VersionDeleted,
     VersionInUse,
     VersionNotFound,
 )
 from lampyris.registry.audit import Entry
-from lampyris.registry.changes import Author, begin, check_same, find_settled, settle
-from lampyris.registry.documents import decode_version, find_version, list_aliases, read_revision
+from lampyris.registry.changes import Author, begin, check_same, find_settled, is_settled, renew, settle
+from lampyris.registry.documents import check_place, decode_version, list_aliases, read_revision
 
 
 def find_upload(
@@ -33,7 +34,8 @@ def find_upload(
     A version is younger than what it was made from, so only those written at `since` or later are read; all,
     if the upload's own time is not known.
     """
-    return _made_from(store, model, upload, _written_since(store.list(versions_prefix(model)), since))
+    made = _made_from(store, model, upload, _written_since(store.list(versions_prefix(model)), since))
+    return None if made is None else made.document
 
 
 def _written_since(entries: Iterator[Listed] | list[Listed], since: datetime | None) -> list[int]:
@@ -41,9 +43,29 @@ def _written_since(entries: Iterator[Listed] | list[Listed], since: datetime | N
     return sorted(version for key in recent if (version := version_of_key(key)) is not None)
 
 
-def _made_from(store: Store, model: str, upload: str, versions: list[int]) -> Manifest | Tombstone | None:
-    documents = (find_version(store, model, version) for version in versions)
-    return next((document for document in documents if document.upload == upload), None)
+class _Read(msgspec.Struct, frozen=True, kw_only=True):
+    """A version as it is stored."""
+
+    document: Manifest | Tombstone
+    sealed: Sealed
+    etag: str
+
+
+def _read(store: Store, model: str, version: int) -> _Read:
+    """Raises: VersionNotFound, DocumentDamaged."""
+    try:
+        found = store.get(version_key(model, version))
+    except ObjectNotFound:
+        raise VersionNotFound(model=model, version=version) from None
+    sealed = unseal(found.data)
+    document = decode_version(sealed)
+    check_place(sealed, (document.model, document.version), (model, version))
+    return _Read(document=document, sealed=sealed, etag=found.etag)
+
+
+def _made_from(store: Store, model: str, upload: str, versions: list[int]) -> _Read | None:
+    documents = (_read(store, model, version) for version in versions)
+    return next((read for read in documents if read.document.upload == upload), None)
 
 
 def commit_version(store: Store, draft: Manifest, since: datetime | None) -> Manifest | Tombstone:
@@ -53,37 +75,62 @@ def commit_version(store: Store, draft: Manifest, since: datetime | None) -> Man
     manifest is created, every lower number exists and has been looked at, here or in `find_upload`'s listing.
     Return what was made from the upload before, if something was: a Tombstone if it was deleted since.
     """
+    published = renew(store, draft.published)  # trying a model takes its time
     entries = list(store.list(versions_prefix(draft.model)))
     made = _made_from(store, draft.model, draft.upload, _written_since(entries, since))
     if made is not None:
         return _settled(store, made)
     version = max((number for entry in entries if (number := version_of_key(entry.key))), default=0) + 1
     while True:
-        manifest = msgspec.structs.replace(draft, version=version)
+        manifest = msgspec.structs.replace(draft, version=version, published=published)
         sealed = seal(manifest)
         try:
             store.create(version_key(draft.model, version), sealed.data)
         except ObjectExists:
             try:
-                winner = find_version(store, draft.model, version)
+                winner = _read(store, draft.model, version)
             except VersionNotFound:
                 continue  # S3 refuses also while another write is under way: ask for this number again
-            if winner.upload == draft.upload:
+            if winner.document.upload == draft.upload:
                 return _settled(store, winner)
             version += 1
         else:
-            settle_version(store, manifest, sealed)
+            _settle_published(store, manifest, sealed)
             return manifest
 
 
-def _settled(store: Store, made: Manifest | Tombstone) -> Manifest | Tombstone:
-    if isinstance(made, Manifest):
-        settle_version(store, made, seal(made))
-    return made
+def open_version(store: Store, model: str, version: int) -> Manifest:
+    """Read a version to point an alias at it; if its publishing was interrupted, it gets into the audit now.
+
+    Raises: VersionNotFound, VersionDeleted, VersionClosing, DocumentDamaged.
+    """
+    read = _read(store, model, version)
+    if isinstance(read.document, Tombstone):
+        raise VersionDeleted(model=model, version=version)
+    if read.document.closing is not None:
+        raise VersionClosing(model=model, version=version)
+    if not is_settled(store, read.document.published, result=version):
+        _settle_published(store, read.document, read.sealed)
+    return read.document
 
 
-def settle_version(store: Store, manifest: Manifest, sealed: Sealed) -> None:
-    """Write down the rest of a version's publishing."""
+def settle_version(store: Store, model: str, version: int) -> None:
+    """Write down the rest of a version's publishing or deletion, if whoever did it was interrupted.
+
+    Raises: VersionNotFound, DocumentDamaged.
+    """
+    _settled(store, _read(store, model, version))
+
+
+def _settled(store: Store, read: _Read) -> Manifest | Tombstone:
+    if isinstance(read.document, Tombstone):
+        _settle_tombstone(store, read.document, read.sealed)
+    elif read.document.closing is None:  # else it was settled before
+        _settle_published(store, read.document, read.sealed)
+    return read.document
+
+
+def _settle_published(store: Store, manifest: Manifest, sealed: Sealed) -> None:
     entry = Entry(
         number=0,
         change=manifest.published,
@@ -99,61 +146,7 @@ def settle_version(store: Store, manifest: Manifest, sealed: Sealed) -> None:
     settle(store, entry, result=manifest.version)
 
 
-def delete_version(store: Store, model: str, version: int, *, author: Author, now: datetime) -> Tombstone:
-    """Delete a version, unless an alias names it or would return to it; its number stays taken.
-
-    First it is marked, then every alias is written to, then it goes: a move of an alias that was decided
-    before the mark fails, and one that is decided after it sees the mark.
-    Raises: VersionNotFound, VersionDeleted, VersionInUse, KeyReused.
-    """
-    key = version_key(check_model_name(model), version)
-    change = begin(store, author, "delete", about=(model, version), at=now)
-    while True:
-        try:
-            found = store.get(key)
-        except ObjectNotFound:
-            raise VersionNotFound(model=model, version=version) from None
-        sealed = unseal(found.data)
-        document = decode_version(sealed)
-        if isinstance(document, Tombstone):
-            return _already_deleted(store, document, sealed, change.id, change.fingerprint)
-        if find_settled(store, change) is not None:
-            raise VersionDeleted(model=model, version=version)
-        _check_unused(store, model, version)  # so that what is in use is not even marked
-        if document.closing is None:
-            settle_version(store, document, sealed)
-            marked = seal(msgspec.structs.replace(document, closing=change))
-            with suppress(ObjectChanged):
-                store.replace(key, marked.data, found.etag)
-            continue
-        try:
-            for alias in list_aliases(store, model):
-                _fence(store, model, version, alias)
-        except VersionInUse:
-            _reopen(store, key, document, found.etag)
-            raise
-        tombstone = Tombstone(model=model, version=version, upload=document.upload, deleted=change)
-        buried = seal(tombstone)
-        try:
-            store.replace(key, buried.data, found.etag)
-        except ObjectChanged:
-            continue
-        settle_tombstone(store, tombstone, buried)
-        return tombstone
-
-
-def _already_deleted(
-    store: Store, tombstone: Tombstone, sealed: Sealed, change_id: str, fingerprint: str
-) -> Tombstone:
-    settle_tombstone(store, tombstone, sealed)
-    if tombstone.deleted.id != change_id:
-        raise VersionDeleted(model=tombstone.model, version=tombstone.version)
-    check_same(tombstone.deleted, fingerprint)
-    return tombstone
-
-
-def settle_tombstone(store: Store, tombstone: Tombstone, sealed: Sealed) -> None:
-    """Write down the rest of a version's deletion."""
+def _settle_tombstone(store: Store, tombstone: Tombstone, sealed: Sealed) -> None:
     entry = Entry(
         number=0,
         change=tombstone.deleted,
@@ -164,10 +157,58 @@ def settle_tombstone(store: Store, tombstone: Tombstone, sealed: Sealed) -> None
     settle(store, entry, result=tombstone.version)
 
 
+def delete_version(store: Store, model: str, version: int, *, author: Author, now: datetime) -> Tombstone:
+    """Delete a version, unless an alias names it or would return to it; its number stays taken.
+
+    First it is marked, then every alias is written to, then it goes: a move of an alias that was decided
+    before the mark fails, and one that is decided after it sees the mark.
+    Raises: VersionNotFound, VersionDeleted, VersionInUse, KeyReused.
+    """
+    key = version_key(check_model_name(model), version)
+    change = begin(store, author, "delete", about=(model, version), at=now)
+    while True:
+        read = _read(store, model, version)
+        if isinstance(read.document, Tombstone):
+            _settle_tombstone(store, read.document, read.sealed)
+            if read.document.deleted.id != change.id:
+                raise VersionDeleted(model=model, version=version)
+            check_same(change, read.document.deleted.fingerprint)
+            return read.document
+        if find_settled(store, change) is not None:
+            raise VersionDeleted(model=model, version=version)
+        if read.document.closing is None:
+            _check_unused(store, model, version)  # so that what is in use is not even marked
+            _settle_published(store, read.document, read.sealed)
+            with suppress(ObjectChanged):
+                store.replace(key, _marked(read, change), read.etag)
+            continue
+        try:
+            for alias in list_aliases(store, model):
+                _fence(store, model, version, alias)
+        except VersionInUse:
+            with suppress(ObjectChanged):
+                store.replace(key, _marked(read, None), read.etag)
+            raise
+        tombstone = Tombstone(model=model, version=version, upload=read.document.upload, deleted=change)
+        buried = seal(tombstone)
+        try:
+            store.replace(key, buried.data, read.etag)
+        except ObjectChanged:
+            continue
+        _settle_tombstone(store, tombstone, buried)
+        return tombstone
+
+
+def _marked(read: _Read, closing: Change | None) -> bytes:
+    document = msgspec.structs.replace(read.document, closing=closing)
+    return seal(document, fence=read.sealed.fence + 1).data
+
+
 def _check_unused(store: Store, model: str, version: int) -> None:
     for name in list_aliases(store, model):
-        alias = unseal(store.get(alias_key(model, name)).data).decode(Alias)
-        _check_does_not_name(store, alias, version)
+        with suppress(ObjectNotFound):  # erased meanwhile
+            alias = unseal(store.get(alias_key(model, name)).data).decode(Alias)
+            _check_does_not_name(store, alias, version)
 
 
 def _fence(store: Store, model: str, version: int, name: str) -> None:
@@ -177,7 +218,10 @@ def _fence(store: Store, model: str, version: int, name: str) -> None:
     """
     key = alias_key(model, name)
     while True:
-        found = store.get(key)
+        try:
+            found = store.get(key)
+        except ObjectNotFound:  # erased meanwhile
+            return
         sealed = unseal(found.data)
         _check_does_not_name(store, sealed.decode(Alias), version)
         try:
@@ -202,8 +246,3 @@ def _check_does_not_name(store: Store, alias: Alias, version: int) -> None:
 
 def _versions(alias: Alias) -> set[int]:
     return {route.manifest.version for route in alias.routes}
-
-
-def _reopen(store: Store, key: str, document: Manifest, etag: str) -> None:
-    with suppress(ObjectChanged):
-        store.replace(key, seal(msgspec.structs.replace(document, closing=None)).data, etag)
