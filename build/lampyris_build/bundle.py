@@ -9,7 +9,15 @@ from typing import Any, Final
 
 import msgspec
 
-from lampyris.domain.bundle import MODEL_FILE, PROBE_FILE, Bundle, BundleFile, Probe
+from lampyris.domain.bundle import (
+    EVALUATION_FILE,
+    MODEL_FILE,
+    PROBE_FILE,
+    REFERENCE_FILE,
+    Bundle,
+    BundleFile,
+    Probe,
+)
 from lampyris.domain.layout import BUNDLE_FILE, FILES
 from lampyris.domain.signature import Signature
 from lampyris_build.errors import OutputOccupied
@@ -36,20 +44,30 @@ def write_bundle(
     model: Path,
     signature: Signature,
     probe: Probe,
+    evaluation_set: bytes,
+    reference: Path | None,
     metrics: Mapping[str, Metrics],
     provenance: dict[str, Any],
 ) -> Bundle:
-    """Write the folder beside `out`, then put it in place of what stood there."""
+    """Write the folder beside `out`, then put it in place of what stood there.
+
+    `reference` is the model before it was compressed, where publishing is to compare the two.
+    """
     contents = {
         MODEL_FILE: model.read_bytes(),
         PROBE_FILE: msgspec.json.encode(probe),
+        EVALUATION_FILE: evaluation_set,
         RECIPE_FILE: recipe.to_toml().encode(),
     }
+    if reference is not None:
+        contents[REFERENCE_FILE] = reference.read_bytes()
     bundle = Bundle(
         model=recipe.name,
         created_at=datetime.now(UTC),
         files={name: _described(data) for name, data in contents.items()},
         signature=signature,
+        gates=recipe.gates,
+        licences=recipe.licences,
         metrics={precision: msgspec.structs.asdict(one) for precision, one in metrics.items()},
         provenance=provenance,
     )

@@ -62,6 +62,7 @@ def build(recipe: Recipe, out: Path, *, console: Console, fresh: bool = False) -
                 checkpoint,
                 compression,
                 evaluation,
+                evaluation_set,
                 export,
                 probe,
                 provenance,
@@ -106,6 +107,8 @@ def build(recipe: Recipe, out: Path, *, console: Console, fresh: bool = False) -
                     model=shipped,
                     signature=signature,
                     probe=probe.make_probe(shipped, precision, signature, dataset.test.inputs),
+                    evaluation_set=evaluation_set.make_evaluation_set(signature, dataset.test, recipe.seed),
+                    reference=None if recipe.gates.max_drop_fp32 is None else fp32,
                     metrics=metrics,
                     provenance=provenance.provenance_of(recipe, dataset),
                 )

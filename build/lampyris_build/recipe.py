@@ -6,12 +6,14 @@ Importing this module imports no torch, so that a mistake in a recipe is told at
 import difflib
 import hashlib
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
+from lampyris.domain.bundle import Gates, Licence, Share
 from lampyris.domain.names import check_model_name
 from lampyris.errors import InvalidName
 from lampyris_build.errors import InvalidRecipe
@@ -19,9 +21,10 @@ from lampyris_build.errors import InvalidRecipe
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 Fraction = Annotated[float, msgspec.Meta(gt=0, lt=1)]
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Precision = Literal["fp32", "int8"]
 Seed = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+# How msgspec tells of the only pattern that a recipe has: `Licence`.
+_PATTERN = re.compile(r"str matching regex '.*'")
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,23 +117,29 @@ class Export(_Section, frozen=True, kw_only=True):
 
 
 class Recipe(_Section, frozen=True, kw_only=True):
-    """A whole build. `name` is what the model will be called; the same `seed` gives the same metrics."""
+    """A whole build. `name` is what the model will be called; the same `seed` gives the same metrics.
+
+    `licences` are the model's, as SPDX identifiers. `gates` are held against what publishing measures.
+    """
 
     name: str
     seed: Seed = 0
+    licences: tuple[Licence, ...] = ()
     dataset: SklearnDataset | IdxDataset | ImagesDataset | NpzDataset
     model: CnnModel | MlpModel
     training: Training
     compression: Compression = Compression()
     export: Export = Export()
+    gates: Gates = Gates()
 
     def to_toml(self) -> str:
         """Write the recipe out, with every default; reading it back gives an equal recipe."""
-        tables = {key: value for key, value in msgspec.to_builtins(self).items() if isinstance(value, dict)}
-        lines = [_assignment("name", self.name), _assignment("seed", self.seed)]
-        for section, table in tables.items():
-            lines += ["", f"[{section}]"]
-            lines += [_assignment(key, value) for key, value in table.items() if value is not None]
+        fields = msgspec.to_builtins(self)
+        lines = [_assignment(key, value) for key, value in fields.items() if not isinstance(value, dict)]
+        for section, table in fields.items():
+            if isinstance(table, dict):
+                lines += ["", f"[{section}]"]
+                lines += [_assignment(key, value) for key, value in table.items() if value is not None]
         return "\n".join(lines) + "\n"
 
     @property
@@ -140,7 +149,7 @@ class Recipe(_Section, frozen=True, kw_only=True):
 
 
 def _assignment(key: str, value: Any) -> str:
-    # JSON's strings, numbers and arrays of numbers are TOML's too.
+    # JSON's strings, numbers and arrays of those are TOML's too.
     return f"{key} = {json.dumps(value, ensure_ascii=False)}"
 
 
@@ -222,6 +231,7 @@ def _told(message: str) -> str:
     what, _, path = message.replace("`", "").partition(" - at $")
     sentence = what[0].lower() + what[1:]
     sentence = sentence.replace("object missing required field", "this key is missing:")
-    sentence = sentence.replace("object", "a table")
+    sentence = sentence.replace("object", "a table").replace(" | null", "")
+    sentence = _PATTERN.sub("an SPDX identifier, such as MIT or Apache-2.0", sentence)
     where = path.removeprefix(".")
     return f"{where}: {sentence}." if where else f"{sentence}."

@@ -4,7 +4,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lampyris.domain.bundle import Bundle, Probe
+from lampyris.domain.bundle import Bundle, Gates, Probe
 from lampyris_build.bundle import check_vacant, write_bundle
 from lampyris_build.data.dataset import Dataset
 from lampyris_build.errors import OutputOccupied
@@ -15,13 +15,15 @@ from lampyris_build.recipe import Recipe
 METRICS = {"fp32": Metrics(accuracy=0.9, size_bytes=10, latency_p50_ms=0.1, latency_p99_ms=0.2)}
 
 
-def write(out: Path, recipe: Recipe, dataset: Dataset, model: Path) -> Bundle:
+def write(out: Path, recipe: Recipe, dataset: Dataset, model: Path, reference: Path | None = None) -> Bundle:
     return write_bundle(
         out,
         recipe=recipe,
         model=model,
         signature=signature_of(dataset),
         probe=Probe(inputs=(), outputs=(), rtol=0, atol=0),
+        evaluation_set=b"an .npz file",
+        reference=reference,
         metrics=METRICS,
         provenance={"seed": 3},
     )
@@ -44,10 +46,31 @@ def test_every_file_has_the_digest_and_size_that_the_document_states(
 
     files = tmp_path / "corners" / "files"
     assert {path.name for path in files.iterdir()} == bundle.files.keys()
-    assert bundle.files.keys() == {"model.onnx", "probe.json", "recipe.toml"}
+    assert bundle.files.keys() == {"model.onnx", "probe.json", "evaluation.npz", "recipe.toml"}
     for name, file in bundle.files.items():
         data = (files / name).read_bytes()
         assert (hashlib.sha256(data).hexdigest(), len(data)) == (file.digest, file.size_bytes)
+
+
+def test_gates_and_licences_are_those_of_the_recipe(
+    tmp_path: Path, recipe: Recipe, dataset: Dataset, fp32: Path
+) -> None:
+    gates = Gates(min_accuracy=0.9, max_size_bytes=1_000_000, on_failure="refuse")
+    recipe = msgspec.structs.replace(recipe, gates=gates, licences=("MIT", "CC-BY-4.0"))
+
+    bundle = write(tmp_path / "corners", recipe, dataset, fp32)
+
+    assert bundle.gates == gates
+    assert bundle.licences == ("MIT", "CC-BY-4.0")
+
+
+def test_model_before_its_compression_goes_along_where_the_two_are_to_be_compared(
+    tmp_path: Path, recipe: Recipe, dataset: Dataset, fp32: Path, int8: Path
+) -> None:
+    bundle = write(tmp_path / "corners", recipe, dataset, int8, reference=fp32)
+
+    assert (tmp_path / "corners" / "files" / "reference.onnx").read_bytes() == fp32.read_bytes()
+    assert bundle.files["reference.onnx"].size_bytes == fp32.stat().st_size
 
 
 def test_new_bundle_takes_the_place_of_the_old(

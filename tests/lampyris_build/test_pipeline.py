@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from lampyris.domain.bundle import Probe
+from lampyris.domain.bundle import Gates, Probe
 from lampyris.domain.tensors import array_of, check_inputs
 from lampyris_build.errors import AccuracyDrop, AccuracyFloor, DatasetMissing, OutputOccupied
 from lampyris_build.evaluation import open_session
@@ -79,6 +79,28 @@ def test_recipe_in_the_bundle_builds_the_same_again(
 
     assert again.bundle.files == result.bundle.files
     assert again.fp32.accuracy == result.fp32.accuracy
+
+
+def test_test_set_goes_along_as_callers_would_send_it(result: BuildResult) -> None:
+    with np.load(result.bundle_dir / "files" / "evaluation.npz", allow_pickle=False) as arrays:
+        inputs, labels = arrays["image"], arrays["labels"]
+    check_inputs(result.bundle.signature, {"image": inputs})
+
+    (answers,) = open_session(result.bundle_dir / "files" / "model.onnx").run(None, {"image": inputs})
+
+    assert result.int8 is not None
+    assert (answers.argmax(axis=1) == labels).mean() == result.int8.accuracy
+
+
+def test_model_before_its_compression_goes_along_only_for_a_gate(
+    result: BuildResult, recipe: Recipe, tmp_path: Path
+) -> None:
+    recipe = msgspec.structs.replace(recipe, gates=Gates(max_drop_fp32=0.01))
+
+    compared = built(recipe, tmp_path / "corners")
+
+    assert "reference.onnx" not in result.bundle.files
+    assert compared.bundle.files["reference.onnx"].size_bytes == compared.fp32.size_bytes
 
 
 def test_without_compression_the_shipped_model_is_fp32(recipe: Recipe, tmp_path: Path) -> None:

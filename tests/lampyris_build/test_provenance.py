@@ -3,6 +3,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 
 from lampyris_build.data.dataset import Dataset
 from lampyris_build.provenance import git_commit, provenance_of
@@ -23,6 +24,7 @@ def test_provenance_names_recipe_data_seed_and_libraries(recipe: Recipe, dataset
     assert provenance["dataset"]["test"] == len(dataset.test)
     assert provenance["seed"] == 3
     assert {"torch", "onnx", "onnxruntime", "lampyris"} <= provenance["libraries"].keys()
+    assert provenance["libraries"]["torch"] == torch.__version__
 
 
 def test_commit_is_that_of_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

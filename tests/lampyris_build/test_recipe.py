@@ -57,6 +57,16 @@ def test_data_cannot_stand_in_for_what_scikit_learn_carries() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_ready_recipe_names_a_licence_and_sets_gates(path: Path) -> None:
+    recipe = load_recipe(path)
+
+    assert recipe.licences
+    assert recipe.gates.min_accuracy is not None
+    assert recipe.gates.max_drop_fp32 is not None
+    assert recipe.gates.max_drop_live is not None
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
 def test_recipe_written_out_reads_back_equal(path: Path, tmp_path: Path) -> None:
     recipe = load_recipe(path)
     copy = tmp_path / "copy.toml"
@@ -100,6 +110,23 @@ def test_path_with_quotes_and_backslashes_survives_writing_out(tmp_path: Path) -
             'name = "My Digits"\n\n[dataset]',
             r"'My Digits' cannot be the name",
         ),
+        (
+            "[model]",
+            "[gates]\nmin_acuracy = 0.9\n[model]",
+            r"no 'min_acuracy' in \[gates\]; did you mean 'min_",
+        ),
+        ("[model]", "[gates]\nmin_accuracy = 97\n[model]", r"gates\.min_accuracy: expected float <= 1"),
+        ("[model]", "[gates]\nmin_accuracy = '1'\n[model]", r"gates\.min_accuracy: expected float, got str"),
+        ("[model]", "[gates]\nmax_size_bytes = 0.5\n[model]", r"max_size_bytes: expected int, got float"),
+        ("[model]", "[gates]\nmax_cold_start_ms = 0\n[model]", r"max_cold_start_ms: expected float > 0"),
+        ("[model]", "[gates]\non_failure = 'stop'\n[model]", r"on_failure is 'stop'; it can be hold, refuse"),
+        (
+            "[dataset]",
+            "licences = ['The MIT']\n[dataset]",
+            r"licences\[0\]: expected an SPDX identifier, such",
+        ),
+        ("[dataset]", "licences = 'MIT'\n[dataset]", r"licences: expected array, got str"),
+        ("[dataset]", "license = ['MIT']\n[dataset]", r"there is no 'license' .* did you mean 'licences'"),
         ("[model]", "[[model]]", r"model: expected a table, got array"),
         ("[model]", "[model", r"it is not TOML: .*line"),
     ],

@@ -23,6 +23,14 @@ class BundleFile(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
 
 
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+# Less than 0 asks to be better by so much.
+Drop = Annotated[float, msgspec.Meta(ge=-1, le=1)]
+Milliseconds = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
+Bytes = Annotated[int, msgspec.Meta(ge=1, le=2**50)]
+Licence = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]{0,63}$")]
+
+
 class Gates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a version must keep to be live, measured when it is published; None is no limit.
 
@@ -30,12 +38,12 @@ class Gates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     is registered without going live ("hold"), or refused.
     """
 
-    min_accuracy: float | None = None
-    max_drop_fp32: float | None = None
-    max_drop_live: float | None = None
-    max_size_bytes: int | None = None
-    max_latency_p99_ms: float | None = None
-    max_cold_start_ms: float | None = None
+    min_accuracy: Share | None = None
+    max_drop_fp32: Drop | None = None
+    max_drop_live: Drop | None = None
+    max_size_bytes: Bytes | None = None
+    max_latency_p99_ms: Milliseconds | None = None
+    max_cold_start_ms: Milliseconds | None = None
     on_failure: Literal["hold", "refuse"] = "hold"
 
 
@@ -52,7 +60,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     files: dict[str, BundleFile]
     signature: Signature
     gates: Gates = Gates()
-    licences: tuple[str, ...] = ()
+    licences: tuple[Licence, ...] = ()
     metrics: dict[str, dict[str, float]] = {}
     provenance: dict[str, Any] = {}
 

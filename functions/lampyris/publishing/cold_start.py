@@ -8,10 +8,11 @@ import gc
 import sys
 from time import monotonic
 
-from lampyris.lean_imports import NUMPY, without
+from lampyris.lean_imports import MSGSPEC, NUMPY, hiding, without
 
-with without(*NUMPY):
-    import onnxruntime  # noqa: F401 - here, as the predict function does
+with hiding(MSGSPEC), without(*NUMPY):  # as the predict function does
+    import msgspec  # noqa: F401 - imported here, so that those below find it
+    import onnxruntime  # noqa: F401 - as msgspec
 
 from lampyris.publishing.first_run import ANSWERED_FILE, read_row
 from lampyris.publishing.limits import keep_to
