@@ -52,14 +52,14 @@ PRUNED = (
 
 @dataclass(frozen=True, kw_only=True)
 class Function:
-    """A function of the template; its extra in pyproject.toml lists what its package holds."""
+    """A function of the template; the extra in pyproject.toml named as its handler lists its package."""
 
     name: str
     handler: str
 
     @property
     def extra(self) -> str:
-        return self.name.removesuffix("Function").lower()
+        return self.handler.split(".")[-2]
 
 
 @dataclass(frozen=True, kw_only=True)
