@@ -1,6 +1,7 @@
 """Verbs about uploads that were refused."""
 
 from itertools import islice
+from typing import Annotated
 
 import msgspec
 
@@ -21,7 +22,9 @@ class RejectionPage(Page[Rejection], frozen=True, kw_only=True):
 
 
 class ListRejected(PageArguments, frozen=True, kw_only=True):
-    model: RejectedModel | None = None
+    model: Annotated[
+        str | None, msgspec.Meta(description=f"Only of this model; `{NOWHERE}` for misplaced uploads.")
+    ] = None
 
 
 class OneRejected(msgspec.Struct, frozen=True, kw_only=True):

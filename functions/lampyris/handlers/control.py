@@ -12,9 +12,8 @@ from lampyris.http.event import Event, LambdaContext, Response  # noqa: E402 - a
 
 _settings = read_settings(os.environ)
 _function = ControlFunction(
-    wire_control(_settings, open_store(_settings)),
+    wire_control(_settings, open_store(_settings), clock=perf_counter),
     Telemetry("control", now_s=time),
-    clock=perf_counter,
     init_ms=(perf_counter() - _started_s) * 1000,
 )
 

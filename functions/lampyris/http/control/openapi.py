@@ -7,12 +7,18 @@ from typing import Any
 import msgspec
 
 import lampyris
-from lampyris.http.control import paths
+from lampyris.http.control import paths, verb_paths
 from lampyris.http.control.operations import HEADERS, JSON, PARAMETERS, response
 from lampyris.http.large_answer import LinkedAnswer
 from lampyris.http.problems import INTERNAL_ERROR, MEDIA_TYPE, PROBLEMS, Problem
 
-_PROTOCOLS = (paths.predictions, paths.open_inference, paths.tensorflow_serving, paths.control)
+_PROTOCOLS = (
+    paths.predictions,
+    paths.open_inference,
+    paths.tensorflow_serving,
+    verb_paths.verbs,
+    paths.control,
+)
 _DESCRIPTION = (
     "Trained models as a service. Each protocol predicts with the same models: choose the one that your "
     "client speaks.\n\nA body too large for a request goes to `POST /uploads` first. An answer too large for "
@@ -25,7 +31,8 @@ def document() -> str:
     """Write the document, once for each execution environment."""
     schemas: dict[str, Any] = {}
     refs: dict[Any, Any] = {}
-    for prefix, messages in {**paths.MESSAGES, "": (*paths.MESSAGES[""], Problem, LinkedAnswer)}.items():
+    others = (*paths.MESSAGES[""], *verb_paths.messages(), Problem, LinkedAnswer)
+    for prefix, messages in {**paths.MESSAGES, "": others}.items():
         template = f"#/components/schemas/{prefix}{{name}}"
         references, found = msgspec.json.schema_components(messages, ref_template=template)
         refs |= dict(zip(messages, references, strict=True))

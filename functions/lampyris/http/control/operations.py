@@ -6,6 +6,7 @@ from typing import Any
 from lampyris.domain.layout import RANDOM_ID_PATTERN
 from lampyris.domain.names import PATTERN
 from lampyris.http.content_encoding import ENCODINGS
+from lampyris.http.control.callers import KEY_PATTERN
 
 Schema = Mapping[str, Any]
 JSON = "application/json"
@@ -51,6 +52,39 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "description": "The length of the JSON, where binary tensors stand behind it.",
         "schema": {"type": "integer", "minimum": 0},
     },
+    "sticky-key": {
+        "name": "Lampyris-Sticky-Key",
+        "in": "header",
+        "description": "Who asks, in any words: the same key has its answers from the same version, for as "
+        "long as the shares of the versions let it.",
+        "schema": {"type": "string"},
+    },
+    "idempotency-key": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "The same key again is the same change, made once, and has the same answer.",
+        "schema": {"type": "string", "pattern": KEY_PATTERN},
+    },
+    "reason": {
+        "name": "Lampyris-Reason",
+        "in": "header",
+        "description": "Why, for the audit. What is not ASCII is percent-encoded, as UTF-8.",
+        "schema": {"type": "string", "maxLength": 1000},
+    },
+    "if-match": {
+        "name": "If-Match",
+        "in": "header",
+        "description": "The ETag that the alias must have; `*` for any, if it is only there.",
+        "schema": {"type": "string"},
+        "example": "*",
+    },
+    "if-none-match": {
+        "name": "If-None-Match",
+        "in": "header",
+        "description": "The ETag that a reader has. With a change `*`: the alias must not be there yet.",
+        "schema": {"type": "string"},
+        "example": '"1"',
+    },
     "top": {
         "name": "top",
         "in": "query",
@@ -76,6 +110,26 @@ HEADERS: dict[str, dict[str, Any]] = {
     "Retry-After": {
         "description": "Seconds to wait, where it may work later.",
         "schema": {"type": "integer"},
+    },
+    "ETag": {
+        "description": "The revision of the alias, in quotes.",
+        "schema": {"type": "string"},
+    },
+    "Link": {
+        "description": "Where the next page is.",
+        "schema": {"type": "string"},
+    },
+    "Idempotency-Key": {
+        "description": "The key of the change: the caller's own, or a random one.",
+        "schema": {"type": "string"},
+    },
+    "Lampyris-Model": {
+        "description": "The model that answered.",
+        "schema": {"type": "string"},
+    },
+    "Lampyris-Version": {
+        "description": "The one version of it that answered.",
+        "schema": {"type": "string"},
     },
     "Allow": {
         "description": "The methods that are allowed, where this one is not.",
@@ -103,9 +157,13 @@ def content(schemas: Mapping[str, Schema]) -> Schema:
     return {media_type: {"schema": schema} if schema else {} for media_type, schema in schemas.items()}
 
 
-def response(description: str, schemas: Mapping[str, Schema], headers: Iterable[str] = ()) -> Schema:
-    wanted = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
-    return {"description": description, "headers": wanted, "content": content(schemas)}
+def response(description: str, schemas: Mapping[str, Schema], headers: Iterable[str] = ()) -> dict[str, Any]:
+    return {"description": description, "headers": _headers(*headers), "content": content(schemas)}
+
+
+def _headers(*names: str) -> dict[str, Schema]:
+    """Refer to HEADERS."""
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def operation(
@@ -131,7 +189,8 @@ def operation(
         },
     }
     if takes is not None:
-        described["parameters"] += named("upload", "content-encoding")
+        described["parameters"] += named("upload", "content-encoding", "sticky-key")
+        described["responses"]["200"]["headers"] |= _headers("Lampyris-Model", "Lampyris-Version")
         described["requestBody"] = {"required": False, "content": content(takes)}
         described["responses"]["303"] = {"$ref": "#/components/responses/LinkedAnswer"}
     return described

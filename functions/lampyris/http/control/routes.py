@@ -1,19 +1,18 @@
 """The routes of the control function."""
 
 from lampyris.bootstrap import Control
-from lampyris.errors import RouteNotFound
 from lampyris.http.event import Request
 from lampyris.http.reply import Reply
 
 
-def answer(request: Request, control: Control) -> Reply:
-    """Route a request.
+def answer(request: Request, control: Control, by: str) -> Reply:
+    """Route a request of `by`.
 
     Raises: RouteNotFound, MethodNotAllowed, and whatever the route raises.
     """
     match request.segments:
         case ["uploads"]:
-            from lampyris.http.control.uploads import open_upload  # noqa: PLC0415 - as the one below
+            from lampyris.http.control.uploads import open_upload  # noqa: PLC0415 - as the ones below
 
             request.expect("POST")
             return open_upload(control)
@@ -24,4 +23,6 @@ def answer(request: Request, control: Control) -> Reply:
             request.expect("GET")
             return Reply(body=document())
         case _:
-            raise RouteNotFound(method=request.method, path=request.path)
+            from lampyris.http.control import registry  # noqa: PLC0415 - as the ones above
+
+            return registry.answer(request, control, by)

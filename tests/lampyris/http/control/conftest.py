@@ -1,21 +1,25 @@
 """The control function without Lambda around it, and both functions over HTTP."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 from time import perf_counter, time
 from typing import Any
 
 import pytest
+from samtranslator.yaml_helper import yaml_parse
 
+from lampyris.adapters.object_store import memory_store
 from lampyris.adapters.telemetry import Telemetry
 from lampyris.bootstrap import Control
 from lampyris.domain.store import Store
 from lampyris.http.control.function import ControlFunction
 from lampyris.http.predict_function import PredictFunction
 
+TEMPLATE = Path(__file__).parents[4] / "template.yaml"
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
@@ -43,33 +47,64 @@ Ask = Callable[..., Answer]
 def control_of(store: Store) -> Control:
     """Wire the function with a clock that stands and identifiers that count."""
     ids = count(1)
-    return Control(store=store, body_limit_bytes=1000, now=lambda: NOW, new_id=lambda: f"{next(ids):032x}")
-
-
-@pytest.fixture
-def control_function(store: Store) -> ControlFunction:
-    return ControlFunction(
-        control_of(store), Telemetry("control", now_s=time), clock=perf_counter, init_ms=12.5
+    return Control(
+        store=store,
+        backups=memory_store(),
+        body_limit_bytes=1000,
+        clock=perf_counter,
+        now=lambda: NOW,
+        new_id=lambda: f"{next(ids):032x}",
     )
 
 
 @pytest.fixture
-def ask(control_function: ControlFunction) -> Ask:
-    """Ask the control function: makes the event for it."""
+def control_function(store: Store) -> ControlFunction:
+    return ControlFunction(control_of(store), Telemetry("control", now_s=time), init_ms=12.5)
 
-    def ask_function(method: str, path: str, body: str = "") -> Answer:
+
+@pytest.fixture
+def ask(control_function: ControlFunction) -> Ask:
+    """Ask the control function: makes the event for it. A body that is no text is sent as JSON."""
+
+    def ask_function(
+        method: str,
+        path: str,
+        body: Any = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        by: str | None = None,
+    ) -> Answer:
+        context: dict[str, Any] = {"http": {"method": method, "path": path}}
+        if by is not None:
+            context["authorizer"] = {"iam": {"userArn": by}}
         event = {
             "version": "2.0",
             "routeKey": f"ANY {path}",
             "rawPath": path,
-            "headers": {},
-            "requestContext": {"http": {"method": method, "path": path}},
-            "body": body,
+            "headers": {"content-type": "application/json", **(headers or {})},
+            "queryStringParameters": dict(query or {}),
+            "requestContext": context,
+            "body": body if isinstance(body, str) else json.dumps(body),
         }
         response = control_function.handle(event, Context())
         return Answer(response["statusCode"], response["headers"], response["body"])
 
     return ask_function
+
+
+def routes_of_template() -> list[tuple[str, str, str | None]]:
+    """Read which function answers where: "control" for all that stand for it, or else "predict"."""
+    return [
+        (
+            "predict" if name == "PredictFunction" else "control",
+            event["Properties"].get("Method", "ANY"),
+            event["Properties"].get("Path"),
+        )
+        for name, function in yaml_parse(TEMPLATE.read_text())["Resources"].items()
+        for event in function.get("Properties", {}).get("Events", {}).values()
+        if isinstance(event, dict) and event["Type"] == "HttpApi"
+    ]
 
 
 @pytest.fixture
@@ -100,9 +135,7 @@ def api(
     host, port = listener.getsockname()
     place = Place(api_url=f"http://{host}:{port}", endpoint_url="")
     routes = [
-        Route(function="control", method="ANY", path="/uploads"),
-        Route(function="control", method="ANY", path="/openapi.json"),
-        Route(function="predict", method="ANY", path=None),
+        Route(function=function, method=method, path=path) for function, method, path in routes_of_template()
     ]
     server = HttpServer(Gateway(routes, invoke, place), {}, listener)
     with LoopThread() as loop:

@@ -1,6 +1,7 @@
 """What the API answers over HTTP is what its description says, be it sent what it asks for or nonsense."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -39,7 +40,14 @@ NAMES: dict[str, list[Any]] = {
     "version": ["live", "1"],
     "number": [1],
     "label": ["live"],
+    "alias": ["live", "dusk"],
+    "upload": ["glow-0", "dusk"],
 }
+NUMBERS = [1, 2]
+
+
+def is_number(parameter: Mapping[str, Any]) -> bool:
+    return parameter.get("schema", {}).get("type") == "integer"
 
 
 def with_known_names() -> dict[str, Any]:
@@ -50,9 +58,11 @@ def with_known_names() -> dict[str, Any]:
                 if path.endswith(ending):
                     operation["requestBody"]["content"]["application/json"]["example"] = example
             for parameter in operation.get("parameters", []):
+                known = NUMBERS if is_number(parameter) else NAMES.get(parameter.get("name"))
                 if parameter.get("in") == "path":
-                    names = NAMES[parameter["name"]]
-                    parameter |= {"schema": {"enum": names}, "example": names[0]}
+                    parameter |= {"schema": {"enum": known}, "example": known[0]}
+                elif parameter.get("name") == "versions":
+                    parameter["schema"]["items"] = {"enum": NUMBERS}
     # schemathesis rewrites prefixItems into an older draft of JSON Schema, and then refuses what it wrote.
     classify = described["components"]["schemas"]["TensorFlowServingClassifyResponse"]
     classify["properties"]["results"]["items"]["items"] = {"type": "array", "minItems": 2, "maxItems": 2}
@@ -72,6 +82,7 @@ SCHEMA = schemathesis.openapi.from_dict(with_known_names(), config=CONFIG)
 @pytest.fixture
 def models(publish_linear: Any, publish_picture: Any) -> None:
     publish_linear("glow")
+    publish_linear("glow", seed=1)
     publish_picture("picture")
 
 
