@@ -4,11 +4,17 @@ import pytest
 
 from lampyris import bootstrap, errors
 from lampyris.http.problems import PROBLEMS, problem_reply
-from lampyris.publishing import confinement
+from lampyris.publishing import confinement, signing
 
 # What no caller of the predict function can meet: a refused upload is told in `rejected/`, a conflict is
 # between writers, a function without its settings has no callers, and publish alone tries models.
-ELSEWHERE = (errors.UploadRefused, errors.Conflict, bootstrap.MissingSettings, confinement.TrialFailed)
+ELSEWHERE = (
+    errors.UploadRefused,
+    errors.Conflict,
+    bootstrap.MissingSettings,
+    confinement.TrialFailed,
+    signing.InvalidKey,
+)
 
 
 def leaves(root: type[errors.LampyrisError]) -> set[type[errors.LampyrisError]]:
