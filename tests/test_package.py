@@ -70,15 +70,27 @@ def test_packaged_template_differs_only_in_where_the_code_is_and_in_the_default_
         ("Default: arm64", "Default: x86_64"),
         ("CodeUri: functions/", "CodeUri: PublishFunction/"),
         ("CodeUri: functions/", "CodeUri: PredictFunction/"),
+        ("CodeUri: functions/", "CodeUri: ShadowFunction/"),
         ("CodeUri: functions/", "CodeUri: ControlFunction/"),
+        ("CodeUri: functions/", "CodeUri: KeepFunction/"),
     ]
 
 
 def test_every_function_of_the_template_has_requirements() -> None:
     wanted = {function.name: requirements(function.extra) for function in functions_of(TEMPLATE)}
 
-    assert set(wanted) == {"ControlFunction", "PredictFunction", "PublishFunction"}
+    assert set(wanted) == {
+        "ControlFunction",
+        "KeepFunction",
+        "PredictFunction",
+        "PublishFunction",
+        "ShadowFunction",
+    }
     assert all(wanted.values())
+
+
+def test_shadow_gets_what_predict_gets_but_for_images() -> None:
+    assert set(requirements("predict")) - set(requirements("shadow")) == {"pillow>=11"}
 
 
 def test_publish_gets_what_predict_gets_and_more() -> None:

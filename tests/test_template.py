@@ -63,14 +63,16 @@ def test_translated_template_has_nothing_for_cfn_lint_to_complain_of(template: d
     assert found == []
 
 
-def test_template_deploys_the_three_functions_on_python_3_13(resources: dict[str, Resource]) -> None:
+def test_template_deploys_the_functions_on_python_3_13(resources: dict[str, Resource]) -> None:
     functions = of_type(resources, "AWS::Lambda::Function")
 
     handlers = {name: function["Handler"] for name, function in functions.items()}
     assert handlers == {
         "ControlFunction": "lampyris.handlers.control.handler",
+        "KeepFunction": "lampyris.handlers.control.handler",
         "PredictFunction": "lampyris.handlers.predict.handler",
         "PublishFunction": "lampyris.handlers.publish.handler",
+        "ShadowFunction": "lampyris.handlers.shadow.handler",
     }
     assert {function["Runtime"] for function in functions.values()} == {"python3.13"}
 
@@ -100,6 +102,7 @@ def test_functions_are_told_what_their_bootstrap_reads(resources: dict[str, Reso
         "LAMPYRIS_ALIAS_TTL_S": {"Ref": "AliasTtlSeconds"},
         "LAMPYRIS_PRELOAD": {"Ref": "PreloadModels"},
     }
+    assert functions["ShadowFunction"]["Environment"]["Variables"] == bucket
     assert functions["ControlFunction"]["Environment"]["Variables"] == {
         **bucket,
         "LAMPYRIS_PREDICT_MEMORY_MB": {"Ref": "PredictMemory"},
@@ -112,7 +115,7 @@ def test_functions_are_traced_and_log_to_groups_that_expire(resources: dict[str,
     for function in of_type(resources, "AWS::Lambda::Function").values():
         assert function["TracingConfig"] == {"Mode": "Active"}
         assert function["LoggingConfig"]["LogGroup"]["Ref"] in groups
-    assert set(groups) == {"ApiLogs", "ControlLogs", "PredictLogs", "PublishLogs"}
+    assert set(groups) == {"ApiLogs", "ControlLogs", "KeepLogs", "PredictLogs", "PublishLogs", "ShadowLogs"}
     assert all(group["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups.values())
 
 
@@ -122,8 +125,10 @@ def test_each_function_has_a_role_of_its_own(resources: dict[str, Resource]) -> 
     roles = {name: function["Role"]["Fn::GetAtt"][0] for name, function in functions.items()}
     assert roles == {
         "ControlFunction": "ControlRole",
+        "KeepFunction": "KeepRole",
         "PredictFunction": "PredictRole",
         "PublishFunction": "PublishRole",
+        "ShadowFunction": "ShadowRole",
     }
     for role in of_type(resources, "AWS::IAM::Role").values():
         assert "ManagedPolicyArns" not in role
@@ -148,14 +153,16 @@ def test_only_tracing_is_allowed_on_every_resource(resources: dict[str, Resource
         if statement["Effect"] == "Allow" and "*" in as_list(statement["Resource"])
     ]
 
-    assert on_everything == [["xray:PutTraceSegments", "xray:PutTelemetryRecords"]] * 3
+    assert on_everything == [["xray:PutTraceSegments", "xray:PutTelemetryRecords"]] * 5
 
 
 def below(*prefixes: str) -> list[dict[str, str]]:
     return [{"Fn::Sub": f"${{Bucket.Arn}}/{prefix}/*"} for prefix in prefixes]
 
 
-def test_predict_reads_what_it_serves_and_writes_wishes_and_answers(resources: dict[str, Resource]) -> None:
+def test_predict_reads_what_it_serves_and_writes_wishes_copies_and_answers(
+    resources: dict[str, Resource],
+) -> None:
     predict = allowed(resources, "PredictRole")
 
     assert {action for action in predict if action.startswith("s3:")} == {
@@ -165,7 +172,28 @@ def test_predict_reads_what_it_serves_and_writes_wishes_and_answers(resources: d
         "s3:PutObject",
     }
     assert predict["s3:GetObject"] == below("models", "blobs", "tuned", "uploads", "answers")
-    assert predict["s3:PutObject"] == below("tuning", "answers")
+    assert predict["s3:PutObject"] == below("tuning", "shadow", "answers")
+
+
+def test_the_shadow_function_reads_copies_and_writes_what_comes_of_them(
+    resources: dict[str, Resource],
+) -> None:
+    shadow = allowed(resources, "ShadowRole")
+
+    assert {action for action in shadow if action.startswith("s3:")} == {
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:PutObject",
+    }
+    assert shadow["s3:GetObject"] == below("shadow", "models", "blobs", "tuned")
+    assert shadow["s3:PutObject"] == below("shadowed", "tuning")
+    assert shadow["sqs:ReceiveMessage"] == [{"Fn::GetAtt": ["ShadowQueue", "Arn"]}]
+
+
+def test_a_shadow_finds_what_the_predict_function_would_give_it(resources: dict[str, Resource]) -> None:
+    functions = of_type(resources, "AWS::Lambda::Function")
+
+    assert functions["ShadowFunction"]["MemorySize"] == functions["PredictFunction"]["MemorySize"]
 
 
 def test_control_may_sign_uploads_and_touch_nothing_else_of_the_bucket(
@@ -208,6 +236,8 @@ def test_bucket_and_queues_refuse_requests_without_tls(resources: dict[str, Reso
         "{'Fn::Sub': '${Bucket.Arn}/*'}",
         "{'Fn::GetAtt': ['InboxQueue', 'Arn']}",
         "{'Fn::GetAtt': ['InboxDeadLetters', 'Arn']}",
+        "{'Fn::GetAtt': ['ShadowQueue', 'Arn']}",
+        "{'Fn::GetAtt': ['ShadowDeadLetters', 'Arn']}",
     }
     for statement in denied:
         assert statement["Principal"] == "*"
@@ -218,41 +248,53 @@ def test_lifecycle_clears_what_passes_through_and_never_the_registry(resources: 
     rules = resources["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
 
     expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
-    assert expiring == {"inbox/": 30, "uploads/": 1, "answers/": 1, "tuning/": 1}
+    assert expiring == {
+        "inbox/": 30,
+        "uploads/": 1,
+        "answers/": 1,
+        "shadow/": 1,
+        "shadowed/": 30,
+        "tuning/": 1,
+    }
     assert any("NoncurrentVersionExpiration" in rule for rule in rules)
     assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
 
 
-def test_bodies_answers_and_wishes_are_gone_for_good_after_a_day(resources: dict[str, Resource]) -> None:
+def test_bodies_answers_copies_and_wishes_are_gone_for_good_after_a_day(
+    resources: dict[str, Resource],
+) -> None:
     rules = resources["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
 
     noncurrent = {
         rule["Prefix"]: rule["NoncurrentVersionExpiration"]["NoncurrentDays"]
         for rule in rules
-        if rule.get("Prefix") in {"uploads/", "answers/", "tuning/"}
+        if rule.get("ExpirationInDays") == 1
     }
-    assert noncurrent == {"uploads/": 1, "answers/": 1, "tuning/": 1}
+    assert noncurrent == {"uploads/": 1, "answers/": 1, "shadow/": 1, "tuning/": 1}
 
 
-def test_queue_hears_of_whole_bundles_bare_models_and_wishes(resources: dict[str, Resource]) -> None:
+def test_queues_hear_of_whole_bundles_bare_models_wishes_and_copies(resources: dict[str, Resource]) -> None:
     notifications = resources["Bucket"]["Properties"]["NotificationConfiguration"]["QueueConfigurations"]
 
-    filters = [
-        {rule["Name"]: rule["Value"] for rule in notification["Filter"]["S3Key"]["Rules"]}
+    heard = [
+        (
+            notification["Queue"]["Fn::GetAtt"][0],
+            {rule["Name"]: rule["Value"] for rule in notification["Filter"]["S3Key"]["Rules"]},
+        )
         for notification in notifications
     ]
-    assert filters == [
-        {"prefix": "inbox/", "suffix": "bundle.json"},
-        {"prefix": "inbox/", "suffix": ".onnx"},
-        {"prefix": "tuning/"},
+    assert heard == [
+        ("InboxQueue", {"prefix": "inbox/", "suffix": "bundle.json"}),
+        ("InboxQueue", {"prefix": "inbox/", "suffix": ".onnx"}),
+        ("InboxQueue", {"prefix": "tuning/"}),
+        ("ShadowQueue", {"prefix": "shadow/"}),
     ]
-    for notification in notifications:
-        assert notification["Event"] == "s3:ObjectCreated:*"
-        assert notification["Queue"] == {"Fn::GetAtt": ["InboxQueue", "Arn"]}
+    assert {notification["Event"] for notification in notifications} == {"s3:ObjectCreated:*"}
 
 
-def test_only_this_accounts_bucket_may_send_to_the_inbox_queue(resources: dict[str, Resource]) -> None:
-    policy = resources["InboxQueuePolicy"]["Properties"]["PolicyDocument"]
+@pytest.mark.parametrize("queue", ["InboxQueue", "ShadowQueue"])
+def test_only_this_accounts_bucket_may_send_to_a_queue(resources: dict[str, Resource], queue: str) -> None:
+    policy = resources[f"{queue}Policy"]["Properties"]["PolicyDocument"]
 
     (send,) = [statement for statement in policy["Statement"] if statement["Effect"] == "Allow"]
     bucket_name = resources["Bucket"]["Properties"]["BucketName"]["Fn::Sub"]
@@ -262,7 +304,8 @@ def test_only_this_accounts_bucket_may_send_to_the_inbox_queue(resources: dict[s
         "ArnEquals": {"aws:SourceArn": {"Fn::Sub": f"arn:${{AWS::Partition}}:s3:::{bucket_name}"}},
         "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
     }
-    assert resources["Bucket"]["DependsOn"] == "InboxQueuePolicy"
+    assert send["Resource"] == {"Fn::GetAtt": [queue, "Arn"]}
+    assert f"{queue}Policy" in resources["Bucket"]["DependsOn"]
 
 
 def test_queues_are_encrypted_and_every_source_queue_has_dead_letters(resources: dict[str, Resource]) -> None:
@@ -289,19 +332,24 @@ def test_messages_stay_hidden_for_six_times_the_functions_timeout(resources: dic
 
 
 def test_queue_workers_report_failures_message_by_message(resources: dict[str, Resource]) -> None:
-    (source,) = of_type(resources, "AWS::Lambda::EventSourceMapping").values()
+    sources = of_type(resources, "AWS::Lambda::EventSourceMapping").values()
 
-    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert source["BatchSize"] <= 5
+    assert sources
+    for source in sources:
+        assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert source["BatchSize"] <= 5
+        assert source["ScalingConfig"]["MaximumConcurrency"] <= 5
 
 
 def test_a_dead_letter_raises_an_alarm(resources: dict[str, Resource]) -> None:
-    (alarm,) = of_type(resources, "AWS::CloudWatch::Alarm").values()
+    alarms = of_type(resources, "AWS::CloudWatch::Alarm").values()
 
-    assert alarm["Dimensions"] == [
-        {"Name": "QueueName", "Value": {"Fn::GetAtt": ["InboxDeadLetters", "QueueName"]}}
+    watched = [dimension["Value"] for alarm in alarms for dimension in alarm["Dimensions"]]
+    assert watched == [
+        {"Fn::GetAtt": [queue, "QueueName"]} for queue in ("InboxDeadLetters", "ShadowDeadLetters")
     ]
-    assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
+    for alarm in alarms:
+        assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
 
 
 def test_every_route_asks_for_a_signature(resources: dict[str, Resource]) -> None:
