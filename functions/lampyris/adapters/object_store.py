@@ -11,6 +11,7 @@ from obstore.exceptions import (
     AlreadyExistsError,
     BaseError,
     GenericError,
+    InvalidPathError,
     NotModifiedError,
     PreconditionError,
 )
@@ -103,28 +104,37 @@ class ObjectStore:
 
     def list(self, prefix: str, after: str = "") -> Iterator[Entry]:
         with _errors("list", prefix, check_prefix):
-            for entry in chain.from_iterable(obstore.list(self._bucket, prefix, offset=after or None)):
-                if entry["path"].startswith(prefix):  # not so what S3's console makes for a folder
-                    yield Entry(
-                        key=entry["path"], size_bytes=entry["size"], modified_at=entry["last_modified"]
-                    )
+            try:
+                for found in chain.from_iterable(obstore.list(self._bucket, prefix, offset=after or None)):
+                    if found["path"].startswith(prefix):  # not so what S3's console puts there for a folder
+                        after = found["path"]
+                        yield Entry(key=after, size_bytes=found["size"], modified_at=found["last_modified"])
+            except InvalidPathError:  # somebody put an object at a key that obstore does not take
+                from lampyris.adapters.s3_by_boto3 import entries  # noqa: PLC0415 - it imports boto3
+
+                yield from entries(self._bucket, prefix, after)
 
     def list_folders(self, prefix: str) -> Sequence[str]:
         with _errors("list", prefix, check_prefix):
-            folders = obstore.list_with_delimiter(self._bucket, prefix)["common_prefixes"]
-        return sorted(folder.removeprefix(prefix) for folder in folders)
+            try:
+                found = obstore.list_with_delimiter(self._bucket, prefix)["common_prefixes"]
+            except InvalidPathError:  # as above
+                from lampyris.adapters.s3_by_boto3 import folders  # noqa: PLC0415 - as above
+
+                found = list(folders(self._bucket, prefix))
+        return sorted(folder.removeprefix(prefix) for folder in found)
 
     def delete(self, key: str) -> None:
         with _errors("delete", key):
             obstore.delete(self._bucket, key)
 
     def generations(self, prefix: str) -> Iterator[Generation]:
-        from lampyris.adapters.s3_generations import generations  # noqa: PLC0415 - for who erases alone
+        from lampyris.adapters.s3_by_boto3 import generations  # noqa: PLC0415 - for who erases alone
 
         return generations(self._bucket, prefix)
 
     def purge(self, generations: Iterable[Generation]) -> None:
-        from lampyris.adapters.s3_generations import purge  # noqa: PLC0415 - as above
+        from lampyris.adapters.s3_by_boto3 import purge  # noqa: PLC0415 - as above
 
         purge(self._bucket, generations)
 

@@ -1,5 +1,7 @@
 """What S3 alone can: addresses that others may use for a while, and versions by way of boto3."""
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -41,3 +43,26 @@ def test_signed_address_says_who_may_do_what_for_how_long(s3: ObjectStore, bucke
     assert url.params["X-Amz-Expires"] == "900"
     assert url.params["X-Amz-Credential"].startswith("test/")
     assert "X-Amz-Signature" in url.params
+
+
+def test_objects_at_keys_that_are_no_paths_hide_no_others(s3: ObjectStore, client: Any, bucket: str) -> None:
+    for key in ("inbox/a/1", "inbox//x", "inbox/a/../2", "inbox/b/./4", "inbox/b//", "inbox/c/3"):
+        client.put_object(Bucket=bucket, Key=key, Body=b"1")
+
+    assert [entry.key for entry in s3.list("inbox/")] == ["inbox/a/1", "inbox/c/3"]
+    assert [entry.key for entry in s3.list("inbox/", after="inbox/a/1")] == ["inbox/c/3"]
+    assert list(s3.list_folders("inbox/")) == ["a", "b", "c"]
+    assert list(s3.list_folders("")) == ["inbox"]
+
+    s3.purge(s3.generations("inbox/"))
+
+    assert "Versions" not in client.list_object_versions(Bucket=bucket)
+
+
+def test_folder_that_the_console_made_is_not_listed_below_itself(
+    s3: ObjectStore, client: Any, bucket: str
+) -> None:
+    client.put_object(Bucket=bucket, Key="inbox/", Body=b"")
+    s3.put("inbox/a", b"1")
+
+    assert [entry.key for entry in s3.list("inbox/")] == ["inbox/a"]

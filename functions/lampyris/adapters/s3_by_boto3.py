@@ -1,15 +1,16 @@
-"""The versions that an S3 bucket keeps of its objects: listed, and removed for good.
+"""What obstore cannot do of S3: the versions that a bucket keeps, and keys that are no paths.
 
-obstore knows the present version alone, so this is boto3's. Only who erases and collects garbage comes here:
-boto3 is a quarter of a second to import, which no prediction waits for.
+Only who erases or collects garbage comes here, and who lists where somebody put an object with such a key:
+boto3 takes a quarter of a second to import, which no prediction waits for.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from lampyris.adapters.object_keys import check_prefix
-from lampyris.domain.store import Generation
+from lampyris.adapters.object_keys import check_prefix, is_key
+from lampyris.domain.store import Entry, Generation
 from lampyris.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -26,19 +27,42 @@ def generations(bucket: "S3Store", prefix: str) -> Iterator[Generation]:
 
     Raises: InvalidName, StoreUnavailable.
     """
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see the module
-
     check_prefix(prefix)
-    paginator = _client(bucket).get_paginator("list_object_versions")
-    try:
-        pages = iter(paginator.paginate(Bucket=bucket.config["bucket"], Prefix=prefix))
+    with _errors(f"list versions of {prefix}"):
+        pages = _pages(bucket, "list_object_versions", prefix)
         page = next(pages)
         # Read a page ahead: the next begins behind this one's last version, which may be purged by then.
         for following in chain(pages, [{}]):
             yield from _in_order(page)
             page = following
-    except (BotoCoreError, ClientError) as error:
-        raise StoreUnavailable(operation=f"list versions of {prefix}", cause=str(error)) from error
+
+
+def entries(bucket: "S3Store", prefix: str, after: str) -> Iterator[Entry]:
+    """Yield the objects below `prefix` and after `after`, but for those whose keys no store takes.
+
+    Raises: StoreUnavailable.
+    """
+    with _errors(f"list {prefix}"):
+        for page in _pages(bucket, "list_objects_v2", prefix, StartAfter=after):
+            for found in page.get("Contents", []):
+                if is_key(found["Key"]):
+                    yield Entry(key=found["Key"], size_bytes=found["Size"], modified_at=found["LastModified"])
+
+
+def folders(bucket: "S3Store", prefix: str) -> Iterator[str]:
+    """Yield the keys one level below `prefix` that have something below themselves.
+
+    Raises: StoreUnavailable.
+    """
+    with _errors(f"list {prefix}"):
+        for page in _pages(bucket, "list_objects_v2", prefix, Delimiter="/"):
+            found = (one["Prefix"].removesuffix("/") for one in page.get("CommonPrefixes", []))
+            yield from filter(is_key, found)
+
+
+def _pages(bucket: "S3Store", operation: str, prefix: str, **given: str) -> Iterator[dict[str, Any]]:
+    paginator = _client(bucket).get_paginator(operation)
+    return iter(paginator.paginate(Bucket=bucket.config["bucket"], Prefix=prefix, **given))
 
 
 def _in_order(page: dict[str, Any]) -> Iterable[Generation]:
@@ -58,19 +82,25 @@ def _generation(found: dict[str, Any]) -> Generation:
 
 
 def purge(bucket: "S3Store", doomed: Iterable[Generation]) -> None:
-    """Remove versions, and say so if one stays. Raises: StoreUnavailable."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see the module
-
+    """Remove versions. Raises: StoreUnavailable, also if S3 removed others and left one."""
     client, waiting = _client(bucket), iter(doomed)
     while batch := [{"Key": one.key, "VersionId": one.id} for one in islice(waiting, _PURGED_AT_ONCE)]:
-        try:
+        with _errors("purge"):
             answer = client.delete_objects(
                 Bucket=bucket.config["bucket"], Delete={"Objects": batch, "Quiet": True}
             )
-        except (BotoCoreError, ClientError) as error:
-            raise StoreUnavailable(operation="purge", cause=str(error)) from error
         for failure in answer.get("Errors", []):
             raise StoreUnavailable(operation=f"purge {failure['Key']}", cause=failure["Code"])
+
+
+@contextmanager
+def _errors(operation: str) -> Iterator[None]:
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see the module
+
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise StoreUnavailable(operation=operation, cause=str(error)) from error
 
 
 def _client(bucket: "S3Store") -> Any:
