@@ -4,7 +4,7 @@ import getpass
 import os
 import socket
 
-from lampyris_local.deployment import AwsUnavailable, Deployment
+from lampyris_local.deployment import AwsUnavailable, Deployment, aws_session
 
 
 def caller_of(deployment: Deployment, *, profile: str | None, region: str | None) -> str:
@@ -14,12 +14,10 @@ def caller_of(deployment: Deployment, *, profile: str | None, region: str | None
     """
     if deployment.sign is None:
         return user_here()
-    import boto3  # noqa: PLC0415 - a quarter of a second, which only AWS is worth
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - for AWS alone
 
     try:
-        session = boto3.Session(profile_name=profile, region_name=region)
-        return str(session.client("sts").get_caller_identity()["Arn"])
+        return str(aws_session(profile, region).client("sts").get_caller_identity()["Arn"])
     except (BotoCoreError, ClientError) as error:
         raise AwsUnavailable(reason=str(error)) from None
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -33,11 +34,12 @@ Sign = Callable[[httpx.Request], httpx.Request]
 class Deployment:
     """A Lampyris somewhere. `api_url` is None where none runs: in a folder.
 
-    `sign` is None where calls need no signature.
+    `open_bucket` opens another bucket by the same credentials. `sign` is None where calls need no signature.
     """
 
     store: Store
     api_url: str | None
+    open_bucket: Callable[[str], Store]
     sign: Sign | None = None
 
     def api(self) -> str:
@@ -118,17 +120,20 @@ def find_deployment(
     Raises: NothingListens, NotLampyris; NotAFolder; AwsUnavailable, StackNotFound.
     """
     if endpoint and endpoint.startswith(SCHEME):
-        return _folder_deployment(endpoint)
+        return _folder_deployment(endpoint, profile, region)
     if endpoint:
         return _local_deployment(endpoint.rstrip("/"))
     return _aws_deployment(stack, profile, region)
 
 
-def _folder_deployment(endpoint: str) -> Deployment:
+def _folder_deployment(endpoint: str, profile: str | None, region: str | None) -> Deployment:
     # It needs file locks, which not every system has that can talk to the others.
     from lampyris.adapters.folder_store import FolderStore  # noqa: PLC0415 - see above
 
-    return Deployment(store=FolderStore(folder_at(endpoint)), api_url=None)
+    def open_bucket(name: str) -> Store:
+        return _aws_bucket(name, aws_session(profile, region))
+
+    return Deployment(store=FolderStore(folder_at(endpoint)), api_url=None, open_bucket=open_bucket)
 
 
 class _LocalOutputs(msgspec.Struct, frozen=True):
@@ -149,33 +154,30 @@ def _local_deployment(endpoint: str) -> Deployment:
         found = msgspec.json.decode(answer.content, type=_LocalOutputs)
     except msgspec.DecodeError:
         raise NotLampyris(endpoint=endpoint) from None
-    bucket_store = S3Store(
-        found.bucket,
-        endpoint=found.endpoint,
-        region=found.region,
-        # The local cloud takes any; without them a credential would be looked for on the network.
-        access_key_id="local",
-        secret_access_key="local",  # noqa: S106 - not a secret, see above
-        # A proxy of its own, used for nothing, keeps it from asking the environment for one.
-        client_options={**_CLIENT, "proxy_url": found.endpoint, "proxy_excludes": "*"},
-        retry_config=_RETRIES,
-    )
-    return Deployment(store=ObjectStore(bucket_store), api_url=endpoint)
+
+    def open_bucket(name: str) -> Store:
+        return ObjectStore(
+            S3Store(
+                name,
+                endpoint=found.endpoint,
+                region=found.region,
+                # The local cloud takes any; without them a credential would be looked for on the network.
+                access_key_id="local",
+                secret_access_key="local",  # noqa: S106 - not a secret, see above
+                # A proxy of its own, used for nothing, keeps it from asking the environment for one.
+                client_options={**_CLIENT, "proxy_url": found.endpoint, "proxy_excludes": "*"},
+                retry_config=_RETRIES,
+            )
+        )
+
+    return Deployment(store=open_bucket(found.bucket), api_url=endpoint, open_bucket=open_bucket)
 
 
 def _aws_deployment(stack: str, profile: str | None, region: str | None) -> Deployment:
-    # boto3 takes a quarter of a second to import, which only AWS is worth.
-    import boto3  # noqa: PLC0415 - see above
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
-    from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415 - imports boto3
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - a part of boto3
 
+    session = aws_session(profile, region)
     try:
-        session = boto3.Session(profile_name=profile, region_name=region)
-        credentials = session.get_credentials()
-        if credentials is None:
-            raise AwsUnavailable(
-                reason="there are no credentials; run `aws configure`, or set AWS_PROFILE or --profile."
-            )
         stacks = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     except BotoCoreError as error:
         raise AwsUnavailable(reason=_sentence(str(error))) from None
@@ -186,17 +188,43 @@ def _aws_deployment(stack: str, profile: str | None, region: str | None) -> Depl
     outputs = {item["OutputKey"]: item["OutputValue"] for item in stacks[0].get("Outputs", [])}
     if not {"Api", "Bucket"} <= outputs.keys():
         raise StackNotFound(stack=stack, region=session.region_name)
-    bucket_store = S3Store(
-        outputs["Bucket"],
-        region=session.region_name,
-        credential_provider=Boto3CredentialProvider(session),
-        client_options=_CLIENT,
-        retry_config=_RETRIES,
-    )
     return Deployment(
-        store=ObjectStore(bucket_store),
+        store=_aws_bucket(outputs["Bucket"], session),
         api_url=outputs["Api"].rstrip("/"),
-        sign=_signer(credentials, session.region_name),
+        open_bucket=partial(_aws_bucket, session=session),
+        sign=_signer(session.get_credentials(), session.region_name),
+    )
+
+
+def aws_session(profile: str | None, region: str | None) -> Any:
+    """Open boto3's session. Raises: AwsUnavailable if it finds no credentials."""
+    # boto3 takes a quarter of a second to import, which only AWS is worth.
+    import boto3  # noqa: PLC0415 - see above
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - as above
+
+    try:
+        session = boto3.Session(profile_name=profile, region_name=region)
+        credentials = session.get_credentials()
+    except BotoCoreError as error:
+        raise AwsUnavailable(reason=_sentence(str(error))) from None
+    if credentials is None:
+        raise AwsUnavailable(
+            reason="there are no credentials; run `aws configure`, or set AWS_PROFILE or --profile."
+        )
+    return session
+
+
+def _aws_bucket(name: str, session: Any) -> Store:
+    from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415 - imports boto3
+
+    return ObjectStore(
+        S3Store(
+            name,
+            region=session.region_name,
+            credential_provider=Boto3CredentialProvider(session),
+            client_options=_CLIENT,
+            retry_config=_RETRIES,
+        )
     )
 
 

@@ -58,13 +58,17 @@ class Echo(BaseHTTPRequestHandler):
         pass
 
 
+def deployment_at(api_url: str) -> Deployment:
+    return Deployment(store=memory_store(), api_url=api_url, open_bucket=lambda _: memory_store())
+
+
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     api_url = f"http://127.0.0.1:{server.server_port}"
-    with Client(Deployment(store=memory_store(), api_url=api_url)) as client:
+    with Client(deployment_at(api_url)) as client:
         yield client
     server.shutdown()
     thread.join()
@@ -124,7 +128,7 @@ def test_api_that_is_gone_is_named() -> None:
         api_url = f"http://127.0.0.1:{free.getsockname()[1]}"
 
     with (
-        Client(Deployment(store=memory_store(), api_url=api_url)) as client,
+        Client(deployment_at(api_url)) as client,
         pytest.raises(NoAnswer, match=api_url),
     ):
         client.predict("digits", PAYLOAD)

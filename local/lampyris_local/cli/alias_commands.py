@@ -161,3 +161,30 @@ def history(
         History(model=model, alias=alias, limit=limit, after=after),
         lambda page: show_history(page, is_newest=after is None),
     )
+
+
+@app.command(epilog=example("lampyris aliases differences iris"))
+@asks
+def differences(
+    session: Session,
+    model: options.Model,
+    version: Annotated[
+        int | None,
+        typer.Argument(min=1, metavar="VERSION", help="A version that was a shadow; else the present one."),
+    ] = None,
+    *,
+    alias: options.Alias = LIVE,
+    limit: Annotated[
+        int, typer.Option(min=1, max=1000, metavar="N", help="How many copies to look at, the newest first.")
+    ] = 1000,
+    after: options.After = None,
+) -> None:
+    """Sum up how a shadow's answers differ from those that callers got."""
+    from lampyris.control.aliases import ShadowDifferences
+    from lampyris_local.cli.aliases import show_differences
+
+    session.answer(
+        "aliases shadow-differences",
+        ShadowDifferences(model=model, alias=alias, version=version, limit=limit, after=after),
+        show_differences,
+    )

@@ -11,7 +11,18 @@ from lampyris.control.aliases import AliasState, Share
 from lampyris.control.pages import Page
 from lampyris.domain.names import LIVE
 from lampyris.errors import LampyrisError
-from lampyris_local.cli.output import answers, date, hint, new_table, page_hint, program, remarks
+from lampyris.registry.shadows import ShadowSummary
+from lampyris_local.cli.output import (
+    answers,
+    date,
+    figure,
+    hint,
+    new_table,
+    page_hint,
+    percent,
+    program,
+    remarks,
+)
 
 _SHARE = re.compile(r"([1-9][0-9]{0,8})=([0-9]{1,3})%?")
 
@@ -129,3 +140,28 @@ def routes(shares: Sequence[Share]) -> str:
 
 def shadow(share: Share | None) -> str:
     return "-" if share is None else f"version {share.version} ({share.weight} %)"
+
+
+def show_differences(summary: ShadowSummary) -> None:
+    if summary.version is None:
+        remarks().print(
+            f"Alias {summary.alias!r} of model {summary.model!r} never had a shadow that was asked."
+        )
+        return
+    table = new_table(f"shadow: version {summary.version}", "", numbers=("",))
+    failed = sum(summary.failed.values())
+    codes = ", ".join(f"{code}: {count}" for code, count in summary.failed.items())
+    for name, value in (
+        ("copies", str(summary.requests)),
+        ("answered otherwise", str(summary.differing)),
+        ("not answered", f"{failed} ({codes})" if failed else "0"),
+        ("same class", percent(summary.class_agreement)),
+        ("biggest difference", figure("difference", summary.biggest_difference)),
+        ("p50, shadow", figure("p50_ms", summary.shadow_p50_ms)),
+        ("p50, answering", figure("p50_ms", summary.answered_p50_ms)),
+        ("p99, shadow", figure("p99_ms", summary.shadow_p99_ms)),
+        ("p99, answering", figure("p99_ms", summary.answered_p99_ms)),
+    ):
+        table.add_row(name, value)
+    answers().print(table)
+    page_hint(summary.next)

@@ -20,7 +20,7 @@ def show_page(page: Page[Entry]) -> None:
             str(entry.number),
             date(change.at),
             Text(entry.model or "-", "name"),
-            f"{entry.subject or 'registry'}{_where_to(entry.details)}",
+            f"{entry.subject or ('registry' if entry.model is None else 'model')}{_where_to(entry.details)}",
             change.action,
             Text(change.by, "quiet"),
             change.reason,
@@ -30,8 +30,11 @@ def show_page(page: Page[Entry]) -> None:
 
 
 def _where_to(details: dict[str, Any]) -> str:
-    """Write where an alias was pointed: → 3 (90 %), 4 (10 %)."""
-    routes = details.get("routes", {})
-    if len(routes) == 1:
-        return f" → {next(iter(routes))}"
-    return " → " + ", ".join(f"{version} ({share} %)" for version, share in routes.items()) if routes else ""
+    """Write where an alias was pointed: → 3 (90 %), 4 (10 %), shadow 5."""
+    shares = details.get("routes", {})
+    if not shares:
+        return ""
+    routes = [f"{version} ({share} %)" for version, share in shares.items()]
+    told = list(shares) if len(shares) == 1 else routes
+    shadow = details.get("shadow")
+    return " → " + ", ".join([*told, *([] if shadow is None else [f"shadow {shadow}"])])

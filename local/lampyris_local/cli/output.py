@@ -100,6 +100,11 @@ def size(size_bytes: float) -> str:
     return f"{size_bytes:.1f} GB"
 
 
+def count(number: int, what: str) -> str:
+    """Write a number of things: 1 blob, 2,000 blobs."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def percent(share: float | None) -> str:
     """Write a share for people: 98.6 %; a dash for none."""
     return "-" if share is None else f"{share * 100:.1f} %"

@@ -1,13 +1,14 @@
 """Commands about the registry as a whole: uploads, refusals, the audit, keeping and losing."""
 # ruff: noqa: PLC0415 - `--help` must not wait for what a command needs
 
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from lampyris_local.cli import options
 from lampyris_local.cli.examples import example
-from lampyris_local.cli.session import Session, asks, changes
+from lampyris_local.cli.session import Session, asks, changes, destroys
 
 uploads = typer.Typer(no_args_is_help=True, help="Places to put uploads at, and what became of them.")
 
@@ -85,3 +86,31 @@ def audit(
     from lampyris_local.cli.audit import show_page
 
     session.answer("audit list", ListAudit(model=model, limit=limit, after=after), show_page)
+
+
+@destroys
+def gc(
+    session: Session,
+    *,
+    grace: Annotated[
+        float, typer.Option(min=0, metavar="HOURS", help="Spare what was written within so many hours.")
+    ] = 24.0,
+) -> None:
+    """Remove the bytes that no version names any more, beyond recovery."""
+    from lampyris.control.keeping import Collect
+    from lampyris_local.cli.keeping import show_collected
+
+    session.confirm(f"Remove all bytes that no version has named for {grace:g} hours, beyond recovery?")
+    wanted = Collect(grace_s=timedelta(hours=grace).total_seconds())
+    session.answer("gc", wanted, show_collected, working="collecting garbage")
+
+
+@destroys
+def erase(session: Session, model: options.Model) -> None:
+    """Erase a model beyond recovery: every version, in every generation that the bucket keeps."""
+    from lampyris.control.keeping import Erase
+    from lampyris_local.cli.keeping import show_erased
+
+    session.confirm(f"Erase all of model {model!r}, beyond recovery?")
+    wanted = Erase(model=model, confirm=model)
+    session.answer("erase", wanted, lambda erased: show_erased(model, erased), working="erasing")
