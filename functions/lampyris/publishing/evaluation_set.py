@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -120,16 +121,22 @@ def _check_members(members: list[zipfile.ZipInfo], names: list[str], limit_bytes
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
     with archive.open(member) as opened:
         data = opened.read(member.file_size)  # never more, however much is packed into it
-    file = BytesIO(data)
-    version = npy.read_magic(file)
-    if version not in _HEADERS:
-        raise _broken(f"{member.filename} is of an unknown version of numpy's format.")
-    shape, _, dtype = _HEADERS[version](file)
+    shape, dtype, start = _read_header(member, data)
     if dtype.kind not in _KINDS:
         what = "pickled objects, which are never read" if dtype.hasobject else dtype
         raise _broken(f"{member.filename} holds {what}; save numbers, booleans or strings.")
-    if prod(shape) * dtype.itemsize != len(data) - file.tell():
+    if prod(shape) * dtype.itemsize != len(data) - start:
         raise _broken(f"{member.filename} is cut short, or says another shape than its values have.")
-    file.seek(0)
-    values = np.ascontiguousarray(npy.read_array(file, allow_pickle=False))
+    values: Array = np.require(npy.read_array(BytesIO(data), allow_pickle=False), requirements="C")
     return values.astype(object) if dtype.kind == "U" else values
+
+
+def _read_header(member: zipfile.ZipInfo, data: bytes) -> "tuple[tuple[int, ...], np.dtype[Any], int]":
+    """Return shape, dtype, and where the values begin. Raises: CorruptBundle."""
+    file = BytesIO(data)
+    try:
+        shape, _, dtype = _HEADERS[npy.read_magic(file)](file)
+    except Exception as error:  # noqa: BLE001 - numpy evaluates a literal in it: its errors have no common root
+        reason = str(error).partition("\n")[0]
+        raise _broken(f"{member.filename} is no array as numpy saves it: {reason}") from None
+    return shape, dtype, file.tell()
