@@ -24,11 +24,12 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 def difference(answers: Mapping[str, Array], others: Mapping[str, Array]) -> Difference:
     """Hold outputs against those of the same names; one that is missing or of another shape disagrees."""
     pairs = [(values, others.get(name)) for name, values in answers.items()]
-    distances = [_distance(values, other) for values, other in pairs if other is not None]
-    return Difference(
-        agrees=all(other is not None and _agree(values, other) for values, other in pairs),
-        biggest=max((distance for distance in distances if distance is not None), default=None),
-    )
+    with np.errstate(over="ignore"):  # the largest numbers are too far apart for a number
+        distances = [_distance(values, other) for values, other in pairs if other is not None]
+        return Difference(
+            agrees=all(other is not None and _agree(values, other) for values, other in pairs),
+            biggest=max((distance for distance in distances if distance is not None), default=None),
+        )
 
 
 def same_class(
@@ -56,8 +57,7 @@ def _distance(values: Array, other: Array) -> float | None:
     both = np.isfinite(numbers) & np.isfinite(others)
     if not both.any():
         return None
-    with np.errstate(over="ignore"):
-        return min(float(np.abs(numbers[both] - others[both]).max()), sys.float_info.max)
+    return min(float(np.abs(numbers[both] - others[both]).max()), sys.float_info.max)
 
 
 def _agree(values: Array, other: Array) -> bool:
