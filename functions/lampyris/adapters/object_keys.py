@@ -1,20 +1,24 @@
 """Which keys every store takes: those that mean the same in a bucket and as a path below a folder."""
 
-import re
-
 from lampyris.errors import InvalidName
 
-_SEGMENT = r"(?!\.{1,2}(?:/|$))[^/\x00-\x1f\x7f\ud800-\udfff]+"
-_KEY = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
 _LIMIT_BYTES = 1024  # S3's, in UTF-8
-_LONGEST_CHARACTER_BYTES = 4
+_NO_PARTS = frozenset(("", ".", ".."))
 
 
 def is_key(key: str) -> bool:
-    """Say whether a key is one that every store takes."""
-    if not _KEY.fullmatch(key):
+    """Say whether a key is one that every store takes.
+
+    A regular expression would say it as well, and take 2 ms of a cold start to compile.
+    """
+    if not _NO_PARTS.isdisjoint(key.split("/")):
         return False
-    return len(key) * _LONGEST_CHARACTER_BYTES <= _LIMIT_BYTES or len(key.encode()) <= _LIMIT_BYTES
+    if not key.isprintable() and any(letter < " " or letter == "\x7f" for letter in key):
+        return False
+    try:
+        return len(key.encode()) <= _LIMIT_BYTES
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
 
 
 def check_key(key: str) -> None:
