@@ -5,6 +5,7 @@ imported, the session is opened and runs once. Without the fetch from the store,
 """
 
 import gc
+import os
 import sys
 from time import monotonic
 
@@ -15,16 +16,21 @@ with hiding(MSGSPEC), without(*NUMPY):  # as the predict function does
     import onnxruntime  # noqa: F401 - as msgspec
 
 from lampyris.publishing.first_run import ANSWERED_FILE, read_row
-from lampyris.publishing.limits import keep_to
+from lampyris.publishing.limits import OUT_OF_MEMORY, keep_to
 from lampyris.serving.fetch import GRAPH_FILE
-from lampyris.serving.runtime import open_session
+from lampyris.serving.runtime import is_out_of_memory, open_session
 
 
 def main(folder: str, memory_bytes: int, time_s: int) -> None:
-    """Answer once, and write down when."""
+    """Answer once, and write down when; or end by the alarm, or with OUT_OF_MEMORY."""
     keep_to(memory_bytes=memory_bytes, time_s=time_s)
-    session = open_session(f"{folder}/{GRAPH_FILE}", threads=1)
-    session.run(None, read_row(folder, [value.name for value in session.get_inputs()]))
+    try:
+        session = open_session(f"{folder}/{GRAPH_FILE}", threads=1)
+        session.run(None, read_row(folder, [value.name for value in session.get_inputs()]))
+    except Exception as error:
+        if is_out_of_memory(error):
+            os._exit(OUT_OF_MEMORY)
+        raise
     answered_s = monotonic()
 
     from pathlib import Path  # noqa: PLC0415 - 7 ms that a cold start does without

@@ -1,6 +1,7 @@
 """The trial of a model, every check in order, in this process."""
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
-from lampyris.domain.bundle import MODEL_FILE, PROBE_FILE, Probe
+from lampyris.domain.bundle import EVALUATION_FILE, MODEL_FILE, PROBE_FILE, Probe
 from lampyris.domain.layout import BUNDLE_FILE
 from lampyris.domain.signature import Signature, TensorSpec
 from lampyris.domain.tensors import Tensor
@@ -211,6 +212,57 @@ def test_model_that_onnxruntime_cannot_load_is_refused_in_its_words(
 
     with pytest.raises(UnsupportedModel, match=r"onnxruntime cannot load the model: .*MatMul"):
         try_bare(model_of([helper.make_node("MatMul", ["x", "x"], ["y"])], [x], [y]))
+
+
+def test_what_is_measured_is_the_artifact_that_is_left(
+    mlp: Callable[..., onnx.ModelProto], try_bare: Callable[[onnx.ModelProto], Accepted], folder: Path
+) -> None:
+    measured = try_bare(mlp(300, 300, 3)).measured
+
+    size_bytes = sum((folder / name).stat().st_size for name in (GRAPH_FILE, WEIGHTS_FILE))
+    assert measured["size_bytes"] == size_bytes
+    assert 0 < measured["latency_p50_ms"] <= measured["latency_p99_ms"]
+    assert "accuracy" not in measured
+
+
+def test_model_that_answers_no_single_row_is_timed_on_all(
+    model_of: Callable[..., onnx.ModelProto],
+    changed: Callable[..., Files],
+    try_files: Callable[[Files], Accepted],
+) -> None:
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in "xy")
+    pairs = helper.make_tensor("pairs", TensorProto.INT64, [2], [-1, 2])
+    flat = helper.make_tensor("flat", TensorProto.INT64, [1], [-1])
+    nodes = [
+        helper.make_node("Reshape", ["x", "pairs"], ["two"]),
+        helper.make_node("Reshape", ["two", "flat"], ["y"]),
+    ]
+    values = Tensor(name="x", shape=(4,), datatype="FP32", data=[1.0, 2.0, 3.0, 4.0])
+    probe = Probe(inputs=(values,), outputs=(msgspec.structs.replace(values, name="y"),), rtol=0, atol=0)
+    files = changed(
+        {
+            MODEL_FILE: model_of(nodes, [x], [y], [pairs, flat]).SerializeToString(),
+            PROBE_FILE: msgspec.json.encode(probe),
+        },
+        signature=signature(spec("x", "FP32", -1), spec("y", "FP32", -1)),
+    )
+
+    assert "latency_p99_ms" in try_files(files).measured
+
+
+def test_bundle_is_measured_on_its_test_set_whatever_it_says(
+    bundle: Files, changed: Callable[..., Files], try_files: Callable[[Files], Accepted]
+) -> None:
+    inputs = np.random.default_rng(0).normal(size=(100, 4)).astype(np.float32)
+    model = onnxruntime.InferenceSession(bundle[MODEL_FILE], providers=["CPUExecutionProvider"])
+    labels = model.run(None, {"x": inputs})[0].argmax(axis=1)
+    labels[:50] = (labels[:50] + 1) % 3
+    file = BytesIO()
+    np.savez(file, x=inputs, labels=labels)
+
+    accepted = try_files(changed({EVALUATION_FILE: file.getvalue()}, metrics={"fp32": {"accuracy": 0.99}}))
+
+    assert (accepted.measured["accuracy"], accepted.measured["samples"]) == (0.5, 100)
 
 
 def altered(probe: bytes, **fields: object) -> bytes:
