@@ -25,11 +25,11 @@ from lampyris.errors import (
     VersionClosing,
     VersionDeleted,
 )
+from lampyris.printable import printable
 from lampyris.publishing.bill_of_materials import bill_of_materials
 from lampyris.publishing.confinement import LIVE_FOLDER, Accepted
 from lampyris.publishing.gates import failure, judge
 from lampyris.publishing.inbox import Delivery, Received, find_delivery, receive
-from lampyris.publishing.printable import printable
 from lampyris.publishing.signing import TrustedKey
 from lampyris.registry.aliases import publish_to_alias
 from lampyris.registry.blobs import put_blobs, release

@@ -32,6 +32,8 @@ BUNDLE_FORMAT = 1
 # The document ends up in the manifest, which every cold start reads; so do the digests of the files.
 BUNDLE_LIMIT_BYTES = 1_000_000
 _MOST_FILES = 100
+# What one parser reads, within documents that hold it, another may refuse.
+_DEEPEST = 20
 _INSTRUCTIONS_LIMIT_BYTES = 10_000
 # A file is named by its uploader: only names of ours are written to disk.
 _WRITTEN = (MODEL_FILE, PROBE_FILE, EVALUATION_FILE, REFERENCE_FILE)
@@ -209,6 +211,8 @@ def read_bundle(document: bytes) -> Bundle:
         raise CorruptBundle(
             reason=f"{BUNDLE_FILE} is of format {bundle.format}; this Lampyris reads {BUNDLE_FORMAT}."
         )
+    if _depth(bundle.provenance) > _DEEPEST:
+        raise CorruptBundle(reason=f"{BUNDLE_FILE} has a provenance of more than {_DEEPEST} levels.")
     if len(bundle.files) > _MOST_FILES:
         raise CorruptBundle(
             reason=f"{BUNDLE_FILE} names {len(bundle.files):,} files; at most {_MOST_FILES} are taken."
@@ -217,6 +221,15 @@ def read_bundle(document: bytes) -> Bundle:
         if name not in bundle.files:
             raise CorruptBundle(reason=f"{BUNDLE_FILE} names no {FILES}{name}; a bundle holds one.")
     return bundle
+
+
+def _depth(document: object) -> int:
+    """Count the levels of a JSON document, down to one more than are taken."""
+    depth, level = 0, [document]
+    while depth <= _DEEPEST and (level := [one for one in level if isinstance(one, dict | list)]):
+        depth += 1
+        level = [member for one in level for member in (one.values() if isinstance(one, dict) else one)]
+    return depth
 
 
 def _check_listing(bundle: Bundle, delivery: Delivery) -> None:
