@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-import msgspec
-
 from lampyris.domain.manifest import Alias, Manifest
 from lampyris.domain.names import check_alias_name, check_model_name
 from lampyris.domain.store import Store
@@ -140,8 +138,6 @@ def publish_to_alias(store: Store, manifest: Manifest, *, alias: str, author: Au
             return None
         return Goal(shares=shares, shadow=_shadow_beside(current, shares), before=_revision_to_keep(current))
 
-    # The name of an upload may come again, for another version: each has a key of its own.
-    author = msgspec.structs.replace(author, key=f"{author.key}:{manifest.version}")
     change = begin(store, author, "publish", about=(manifest.model, alias, manifest.version), at=now)
     return move(store, manifest.model, alias, change, decide, published=manifest.version)
 

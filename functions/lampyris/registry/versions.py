@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -25,17 +26,19 @@ from lampyris.registry.audit import Entry
 from lampyris.registry.changes import Author, begin, check_same, find_settled, is_settled, renew, settle
 from lampyris.registry.documents import check_place, decode_version, list_aliases, read_revision
 
+Made = TypeVar("Made", bound=Manifest | Tombstone)
+
 
 def find_upload(
     store: Store, model: str, upload: str, since: datetime | None = None
 ) -> Manifest | Tombstone | None:
-    """Find the version that was made from an upload, or what is left of it.
+    """Find the version that was made from an upload, or what is left of it; its entry in the audit is seen to.
 
     A version is younger than what it was made from, so only those written at `since` or later are read; all,
     if the upload's own time is not known.
     """
     made = _made_from(store, model, upload, _written_since(store.list(versions_prefix(model)), since))
-    return None if made is None else made.document
+    return None if made is None else _settled(store, made.document, made.sealed)
 
 
 def _written_since(entries: Iterator[Listed] | list[Listed], since: datetime | None) -> list[int]:
@@ -79,7 +82,7 @@ def commit_version(store: Store, draft: Manifest, since: datetime | None) -> Man
     entries = list(store.list(versions_prefix(draft.model)))
     made = _made_from(store, draft.model, draft.upload, _written_since(entries, since))
     if made is not None:
-        return _settled(store, made)
+        return _settled(store, made.document, made.sealed)
     version = max((number for entry in entries if (number := version_of_key(entry.key))), default=0) + 1
     while True:
         manifest = msgspec.structs.replace(draft, version=version, published=published)
@@ -92,11 +95,10 @@ def commit_version(store: Store, draft: Manifest, since: datetime | None) -> Man
             except VersionNotFound:
                 continue  # S3 refuses also while another write is under way: ask for this number again
             if winner.document.upload == draft.upload:
-                return _settled(store, winner)
+                return _settled(store, winner.document, winner.sealed)
             version += 1
         else:
-            _settle_published(store, manifest, sealed)
-            return manifest
+            return _settled(store, manifest, sealed)
 
 
 def open_version(store: Store, model: str, version: int) -> Manifest:
@@ -109,52 +111,34 @@ def open_version(store: Store, model: str, version: int) -> Manifest:
         raise VersionDeleted(model=model, version=version)
     if read.document.closing is not None:
         raise VersionClosing(model=model, version=version)
-    if not is_settled(store, read.document.published, result=version):
-        _settle_published(store, read.document, read.sealed)
-    return read.document
+    return _settled(store, read.document, read.sealed)
 
 
-def settle_version(store: Store, model: str, version: int) -> None:
-    """Write down the rest of a version's publishing or deletion, if whoever did it was interrupted.
-
-    Raises: VersionNotFound, DocumentDamaged.
-    """
-    _settled(store, _read(store, model, version))
-
-
-def _settled(store: Store, read: _Read) -> Manifest | Tombstone:
-    if isinstance(read.document, Tombstone):
-        _settle_tombstone(store, read.document, read.sealed)
-    elif read.document.closing is None:  # else it was settled before
-        _settle_published(store, read.document, read.sealed)
-    return read.document
-
-
-def _settle_published(store: Store, manifest: Manifest, sealed: Sealed) -> None:
-    entry = Entry(
-        number=0,
-        change=manifest.published,
-        model=manifest.model,
-        subject=f"version {manifest.version}",
-        document=sealed.digest,
-        details={
-            "upload": manifest.upload,
-            "artifact": manifest.artifact.digest,
-            "files": manifest.evidence.files,
-        },
-    )
-    settle(store, entry, result=manifest.version)
-
-
-def _settle_tombstone(store: Store, tombstone: Tombstone, sealed: Sealed) -> None:
-    entry = Entry(
-        number=0,
-        change=tombstone.deleted,
-        model=tombstone.model,
-        subject=f"version {tombstone.version}",
-        document=sealed.digest,
-    )
-    settle(store, entry, result=tombstone.version)
+def _settled(store: Store, document: Made, sealed: Sealed) -> Made:
+    """Return a version, once the rest of its publishing or deletion is written down, whoever began it."""
+    details: dict[str, Any] = {}
+    if isinstance(document, Tombstone):
+        change = document.deleted
+    elif document.closing is None:
+        change = document.published
+        details = {
+            "upload": document.upload,
+            "artifact": document.artifact.digest,
+            "files": document.evidence.files,
+        }
+    else:  # it was settled before it was marked
+        return document
+    if not is_settled(store, change, result=document.version):
+        entry = Entry(
+            number=0,
+            change=change,
+            model=document.model,
+            subject=f"version {document.version}",
+            document=sealed.digest,
+            details=details,
+        )
+        settle(store, entry, result=document.version)
+    return document
 
 
 def delete_version(store: Store, model: str, version: int, *, author: Author, now: datetime) -> Tombstone:
@@ -169,7 +153,7 @@ def delete_version(store: Store, model: str, version: int, *, author: Author, no
     while True:
         read = _read(store, model, version)
         if isinstance(read.document, Tombstone):
-            _settle_tombstone(store, read.document, read.sealed)
+            _settled(store, read.document, read.sealed)
             if read.document.deleted.id != change.id:
                 raise VersionDeleted(model=model, version=version)
             check_same(change, read.document.deleted.fingerprint)
@@ -178,7 +162,7 @@ def delete_version(store: Store, model: str, version: int, *, author: Author, no
             raise VersionDeleted(model=model, version=version)
         if read.document.closing is None:
             _check_unused(store, model, version)  # so that what is in use is not even marked
-            _settle_published(store, read.document, read.sealed)
+            _settled(store, read.document, read.sealed)
             with suppress(ObjectChanged):
                 store.replace(key, _marked(read, change), read.etag)
             continue
@@ -195,8 +179,7 @@ def delete_version(store: Store, model: str, version: int, *, author: Author, no
             store.replace(key, buried.data, read.etag)
         except ObjectChanged:
             continue
-        _settle_tombstone(store, tombstone, buried)
-        return tombstone
+        return _settled(store, tombstone, buried)
 
 
 def _marked(read: _Read, closing: Change | None) -> bytes:

@@ -1,4 +1,4 @@
-"""A registry to ask for changes, what must hold of it, and a store whose every call can be interfered with."""
+"""A registry to ask for changes, what must hold of it, and a store whose every call can be disturbed."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime

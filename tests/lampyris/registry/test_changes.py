@@ -9,7 +9,6 @@ import pytest
 from lampyris.adapters.memory_store import MemoryStore
 from lampyris.domain.layout import change_key, revision_key
 from lampyris.errors import InvalidName, KeyReused, ObjectExists
-from lampyris.registry.aliases import publish_to_alias
 from lampyris.registry.audit import find_end
 from lampyris.registry.changes import Author, begin, find_settled
 
@@ -136,17 +135,6 @@ def test_key_may_have_any_letters(registry: Any, store: MemoryStore, checks: Any
     checks.all_settled(store)
 
 
-def test_name_of_an_upload_may_come_again_for_another_version(registry: Any, store: MemoryStore) -> None:
-    first = registry.publish("nightly")
-    registry.publish("u2")
-    third = registry.commit("u3")
-
-    publish_to_alias(store, third, alias="live", author=registry.author("live:iris:nightly"), now=NOW)
-
-    assert first.version == 1
-    assert registry.shares() == {3: 100}
-
-
 def test_outcome_that_somebody_only_began_to_write_is_written_nevertheless(
     store: MemoryStore, watch: Any, registry_of: Any, checks: Any
 ) -> None:
@@ -163,7 +151,7 @@ def test_outcome_that_somebody_only_began_to_write_is_written_nevertheless(
     busy_registry.publish("u1")
     busy_registry.publish("u2")
 
-    assert busy > {revision_key("iris", "live", 1), change_key("live:iris:u1:1")}
+    assert busy > {revision_key("iris", "live", 1), change_key("live:iris:u1")}
     checks.all_settled(store)
 
 

@@ -21,7 +21,7 @@ from lampyris.errors import (
     VersionNotFound,
 )
 from lampyris.registry.documents import find_version, list_versions, read_version, read_versions
-from lampyris.registry.versions import find_upload, settle_version
+from lampyris.registry.versions import find_upload
 
 
 class Crash(BaseException):
@@ -358,7 +358,7 @@ def test_bytes_of_a_version_never_stand_there_twice(
     assert len(set(written)) == 3
 
 
-def test_publishing_that_was_interrupted_before_its_entry_is_settled_later(
+def test_upload_whose_publishing_was_interrupted_before_its_entry_gets_it_when_it_is_found(
     registry: Any, store: MemoryStore, watch: Any, registry_of: Any, checks: Any
 ) -> None:
     def die(method: str, key: str, call: Callable[[], Any]) -> Any:
@@ -369,7 +369,7 @@ def test_publishing_that_was_interrupted_before_its_entry_is_settled_later(
     with pytest.raises(Crash):
         registry_of(watch(store, die)).commit("u1")
 
-    settle_version(store, "iris", 1)
+    find_upload(store, "iris", "u1")
 
     assert [entry.subject for entry in checks.audit(store)] == ["version 1"]
     checks.all_settled(store)
