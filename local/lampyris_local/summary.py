@@ -10,7 +10,9 @@ def size_bytes(manifest: Manifest) -> int:
 
 
 def accuracy(manifest: Manifest) -> float | None:
-    """How often the published model was right in the build's test; None if no build told."""
+    """How often the published model was right: measured when it was published, or else as its build told."""
+    if "accuracy" in manifest.evidence.measured:
+        return manifest.evidence.measured["accuracy"]
     # A build that compresses tells of the model before and after; what it publishes is the compressed one.
     metrics = manifest.metrics.get("int8") or manifest.metrics.get("fp32") or {}
     return metrics.get("accuracy")

@@ -58,15 +58,15 @@ def show_list(page: Page[AliasState]) -> None:
 
 def aliases_table(states: Sequence[AliasState]) -> Table:
     """List where aliases point."""
-    table = new_table("alias", "routes", "shadow", "revision", "changed", "why", numbers=("revision",))
+    table = new_table("alias", "versions", "revision", "changed", "by", "why", numbers=("revision",))
     for state in states:
         table.add_row(
             Text(state.alias, "name"),
-            routes(state.routes),
-            shadow(state.shadow),
+            targets(state),
             str(state.revision),
             date(state.changed_at),
-            Text.assemble(state.reason or state.action, (f" ({state.changed_by})", "quiet")),
+            Text(state.changed_by, "quiet"),
+            state.reason or state.action,
         )
     return table
 
@@ -75,8 +75,7 @@ def show_one(state: AliasState) -> None:
     table = new_table("alias", state.alias)
     for name, value in (
         ("model", state.model),
-        ("routes", routes(state.routes)),
-        ("shadow", shadow(state.shadow)),
+        ("versions", targets(state)),
         ("revision", str(state.revision)),
         ("changed", f"{date(state.changed_at)} ({state.action})"),
         ("by", state.changed_by),
@@ -88,13 +87,8 @@ def show_one(state: AliasState) -> None:
 
 
 def show_moved(state: AliasState) -> None:
-    copied = "" if state.shadow is None else f", and copies to {shadow(state.shadow)}"
-    answers().print(
-        Text.assemble(
-            (f"{state.model}@{state.alias}", "name"),
-            f" goes to {routes(state.routes)}{copied} (revision {state.revision}).",
-        )
-    )
+    where = (f"{state.model}@{state.alias}", "name")
+    answers().print(Text.assemble(where, f" goes to version {targets(state)} (revision {state.revision})."))
     _hint_next(state)
 
 
@@ -111,7 +105,7 @@ def _hint_next(state: AliasState) -> None:
 
 def show_history(page: Page[AliasState], *, is_newest: bool) -> None:
     """Show revisions; the `is_newest` page begins with the present one, and with what a rollback restores."""
-    table = new_table("revision", "", "routes", "shadow", "action", "at", "by", "why", numbers=("revision",))
+    table = new_table("revision", "", "versions", "action", "at", "by", "why", numbers=("revision",))
     marks: dict[int | None, Text] = {}
     if is_newest:
         now = page.items[0]
@@ -120,8 +114,7 @@ def show_history(page: Page[AliasState], *, is_newest: bool) -> None:
         table.add_row(
             str(state.revision),
             marks.get(state.revision, ""),
-            routes(state.routes),
-            shadow(state.shadow),
+            targets(state),
             state.action,
             date(state.changed_at),
             Text(state.changed_by, "quiet"),
@@ -131,15 +124,16 @@ def show_history(page: Page[AliasState], *, is_newest: bool) -> None:
     page_hint(page.next)
 
 
-def routes(shares: Sequence[Share]) -> str:
-    """Write where requests go: 3 (90 %), 4 (10 %)."""
-    if len(shares) == 1:
-        return f"version {shares[0].version}"
-    return ", ".join(f"version {share.version} ({share.weight} %)" for share in shares)
+def targets(state: AliasState) -> str:
+    """Write where requests go: 3; or 3 (90 %), 4 (10 %); and copies: shadow 5 (20 %)."""
+    routes = [str(route.version) for route in state.routes[:1]]
+    if len(state.routes) > 1:
+        routes = [_share(route) for route in state.routes]
+    return ", ".join([*routes, *([] if state.shadow is None else [f"shadow {_share(state.shadow)}"])])
 
 
-def shadow(share: Share | None) -> str:
-    return "-" if share is None else f"version {share.version} ({share.weight} %)"
+def _share(share: Share) -> str:
+    return f"{share.version} ({share.weight} %)"
 
 
 def show_differences(summary: ShadowSummary) -> None:

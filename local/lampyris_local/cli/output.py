@@ -42,6 +42,10 @@ def write_file(path: Path, data: bytes) -> None:
         ) from None
 
 
+# Columns that hold dates.
+_DATES = ("at", "changed", "created")
+
+
 def answers() -> Console:
     """Return the console for what was asked for."""
     return _console(sys.stdout)
@@ -87,7 +91,12 @@ def new_table(*columns: str, numbers: tuple[str, ...] = ()) -> Table:
         border_style="quiet",
     )
     for column in columns:
-        table.add_column(column, justify="right" if column in numbers else "left", no_wrap=column in numbers)
+        table.add_column(
+            column,
+            justify="right" if column in numbers else "left",
+            no_wrap=column in numbers or column in _DATES,
+            overflow="fold",  # a digest that is cut is none
+        )
     return table
 
 

@@ -16,6 +16,8 @@ from lampyris.domain.layout import Upload
 from lampyris.domain.manifest import Manifest
 from lampyris.domain.names import LIVE
 from lampyris.domain.store import Store
+from lampyris.errors import AliasNotFound
+from lampyris.registry.documents import read_alias
 from lampyris_local.cli.gates import gates_table
 from lampyris_local.cli.output import (
     answers,
@@ -82,7 +84,7 @@ def run(deployment: Deployment, path: Path, wish: Wish, *, as_json: bool) -> Non
         if as_json:
             print_json({"outcome": "refused", **_refusal(rejected)})
         raise
-    _answer(manifest, waited_s=monotonic() - started, as_json=as_json)
+    _answer(deployment.store, manifest, waited_s=monotonic() - started, as_json=as_json)
 
 
 def _send(store: Store, parcel: Parcel, console: Console) -> None:
@@ -117,25 +119,23 @@ def _answer_sent(parcel: Parcel, *, as_json: bool) -> None:
     _hint("To see what became of it", f"models {upload.model}")
 
 
-def _answer(manifest: Manifest, *, waited_s: float, as_json: bool) -> None:
+def _answer(store: Store, manifest: Manifest, *, waited_s: float, as_json: bool) -> None:
     outcome = outcome_of(manifest)
     if as_json:
         print_json(_document(manifest))
     else:
-        _tell(manifest, waited_s=waited_s)
+        _tell(store, manifest, waited_s=waited_s)
     if outcome == "held-by-gates":
         raise typer.Exit(HELD_BY_GATES)
 
 
-def _tell(manifest: Manifest, *, waited_s: float) -> None:
+def _tell(store: Store, manifest: Manifest, *, waited_s: float) -> None:
     model, version = manifest.model, manifest.version
     outcome = outcome_of(manifest)
     verdict = {
         "live": Text.assemble("is ", (LIVE, "good")),
         "held": Text.assemble("is ", ("held", "name"), " as you asked"),
-        "held-by-gates": Text.assemble(
-            "is ", ("held", "bad"), f": it is registered, but {LIVE} did not move"
-        ),
+        "held-by-gates": Text.assemble("is ", ("held by its gates", "bad")),
     }[outcome]
     accuracy_told = "" if accuracy(manifest) is None else f", accuracy {percent(accuracy(manifest))}"
     answers().print(
@@ -152,9 +152,18 @@ def _tell(manifest: Manifest, *, waited_s: float) -> None:
     if outcome == "live":
         _hint("To call it", f"predict {model} FILE")
         return
-    _hint("To call it by its number", f"predict {model} FILE --version {version}")
-    _hint("To give it some of the requests", f"aliases split {model} … {version}=10")
-    _hint("To give it all of them", f"aliases promote {model} {version} --reason WHY")
+    _hint("It is registered, and answers by its number", f"predict {model} FILE --version {version}")
+    stable = _live_version(store, model)
+    if stable is not None:
+        _hint("To give it some of the requests", f"aliases split {model} {stable}=90 {version}=10")
+    _hint("To give it all of them", f"aliases set {model} {version} --reason WHY")
+
+
+def _live_version(store: Store, model: str) -> int | None:
+    try:
+        return read_alias(store, model, LIVE)[0].stable.version
+    except AliasNotFound:
+        return None
 
 
 def _hint(what: str, command: str) -> None:

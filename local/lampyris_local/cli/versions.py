@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from rich.table import Table
@@ -15,6 +16,7 @@ from lampyris.domain.signature import TensorSpec
 from lampyris_local.cli.gates import gates_table
 from lampyris_local.cli.output import (
     answers,
+    count,
     date,
     figure,
     hint,
@@ -41,7 +43,7 @@ def versions_table(
     """List versions; `aliases` are those that point at each, if they are known."""
     named = () if aliases is None else ("aliases",)
     numbers = ("version", "size", "accuracy", "p99")
-    columns = ("version", *named, "size", "accuracy", "p99", "created", "state", "upload")
+    columns = ("version", *named, "size", "accuracy", "p99", "created", "state")
     table = new_table(*columns, numbers=numbers)
     for version in versions:
         pointing = () if aliases is None else (Text(", ".join(aliases.get(version.version, ())), "good"),)
@@ -49,15 +51,15 @@ def versions_table(
             cells = ("-", "-", "-", date(version.deleted_at), Text("deleted", "quiet"))
         else:
             cells = (*figures(version), _state(version))
-        table.add_row(str(version.version), *pointing, *cells, Text(version.upload or "", "quiet"))
+        table.add_row(str(version.version), *pointing, *cells)
     return table
 
 
 def _state(version: LivingVersion) -> Text:
     if version.closing:
         return Text("half deleted", "bad")
-    failed = [gate.name for gate in version.gates if not gate.passed]
-    return Text(f"fails {', '.join(failed)}", "bad") if failed else Text("whole")
+    failed = sum(not gate.passed for gate in version.gates)
+    return Text(f"fails {count(failed, 'gate')}", "bad") if failed else Text("whole")
 
 
 def figures(version: LivingVersion) -> tuple[str, str, str, str]:
@@ -135,7 +137,9 @@ def show_comparison(comparison: Comparison, *, everything: bool) -> None:
 
 
 def _value(name: str, value: Value) -> str:
-    return value if isinstance(value, str) else figure(name, value)
+    if not isinstance(value, str):
+        return figure(name, value)
+    return date(datetime.fromisoformat(value)) if name.endswith("_at") else value
 
 
 def show_deleted(version: DeletedVersion) -> None:

@@ -109,7 +109,7 @@ def test_versions_are_listed_the_newest_first_with_what_they_fail(run: Run) -> N
     rows = run("versions", "list", "iris").stdout.splitlines()[1:]
 
     assert [row.split()[0] for row in rows] == ["2", "1"]
-    assert "fails min_accuracy" in rows[1]
+    assert "fails 1 gate" in rows[1]
 
 
 def test_list_tells_where_it_goes_on(run: Run) -> None:
@@ -166,7 +166,7 @@ def test_canary_is_split_promoted_and_rolled_back(run: Run) -> None:
     promoted = run("aliases", "promote", "iris")
     back = run("aliases", "rollback", "iris", "--reason", "worse on roses", "--json")
 
-    assert "iris@live goes to version 1 (90 %), version 2 (10 %) (revision 2)." in split.stdout
+    assert "iris@live goes to version 1 (90 %), 2 (10 %) (revision 2)." in split.stdout
     assert "aliases promote iris" in split.stderr
     assert "iris@live goes to version 2 (revision 3)." in promoted.stdout
     assert "aliases rollback iris" in promoted.stderr
@@ -179,9 +179,9 @@ def test_history_marks_what_is_now_and_what_a_rollback_restores(run: Run) -> Non
 
     head, now, before = run("aliases", "history", "iris").stdout.splitlines()
 
-    assert head.split()[:2] == ["revision", "routes"]
-    assert now.split()[:4] == ["2", "now", "version", "2"]
-    assert before.split()[:4] == ["1", "rollback", "version", "1"]
+    assert head.split()[:2] == ["revision", "versions"]
+    assert now.split()[:4] == ["2", "now", "2", "set"]
+    assert before.split()[:4] == ["1", "rollback", "1", "set"]
 
 
 def test_shadow_comes_and_goes(run: Run) -> None:
@@ -190,7 +190,7 @@ def test_shadow_comes_and_goes(run: Run) -> None:
     on = run("aliases", "shadow", "iris", 2, "--percent", 20)
     off = run("aliases", "shadow", "iris", "--off", "--json")
 
-    assert "copies to version 2 (20 %)" in on.stdout
+    assert "goes to version 1, shadow 2 (20 %)" in on.stdout
     assert "aliases shadow iris --off" in on.stderr
     assert json.loads(off.stdout)["shadow"] is None
 
@@ -207,7 +207,7 @@ def test_alias_that_moved_meanwhile_stays(run: Run) -> None:
 
     assert result.exit_code == 1
     assert "[alias-changed]" in result.stderr
-    assert "version 1" in run("aliases", "show", "iris").stdout
+    assert "versions  1" in run("aliases", "show", "iris").stdout
 
 
 def test_same_key_makes_one_change(run: Run) -> None:
