@@ -136,6 +136,7 @@ class Subjects:
         manifest = admit(
             upload,
             self._store,
+            by="a benchmark",
             limit_bytes=limits.upload_bytes,
             trial=partial(run_trial, limits=limits),
             clock=_now,
