@@ -118,6 +118,16 @@ def test_stack_gives_bucket_and_api(aws: str) -> None:
     assert (stored, deployment.api_url) == (b"1", "https://abc.execute-api.eu-central-1.amazonaws.com")
 
 
+def test_versions_in_the_stacks_bucket_are_listed_and_purged_with_the_same_credentials(aws: str) -> None:
+    store = find_deployment(endpoint=None).store
+    store.put("models/x", b"1")
+
+    store.purge(store.generations("models/"))
+
+    assert list(store.generations("models/")) == []
+    assert list(store.list("models/")) == []
+
+
 def test_requests_to_aws_are_signed_for_the_api(aws: str) -> None:
     request = httpx.Request(
         "POST", "https://abc.execute-api.eu-central-1.amazonaws.com/models/m/predict", content=b"{}"
