@@ -1,5 +1,6 @@
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, get_native_id
 from time import perf_counter
@@ -7,7 +8,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from lampyris.errors import ModelNotFound, StoreUnavailable
+from lampyris.domain.layout import blob_key
+from lampyris.domain.store import Store
+from lampyris.errors import ModelNotFound, ObjectNotFound, StoreUnavailable
+from lampyris.registry.aliases import set_routes
+from lampyris.registry.changes import Author
 from lampyris.serving.preload import INIT_WAIT_S, Preload
 from lampyris.serving.resolver import Resolver
 from lampyris.serving.sessions import Sessions
@@ -102,3 +107,33 @@ def test_models_that_hang_share_what_init_may_take(watched: Any, sessions: Sessi
 
     assert preload.failures == []
     released.set()
+
+
+def test_the_stable_version_and_the_canaries_of_an_alias_are_loaded(
+    publish_linear: Any, store: Store, resolver: Resolver, sessions: Sessions
+) -> None:
+    artifacts = [publish_linear(seed=seed).artifact for seed in range(3)]
+    author = Author(key="split", by="a test")
+    set_routes(
+        store, "glow", "live", {1: 90, 2: 5, 3: 5}, author=author, now=datetime(2026, 1, 1, tzinfo=UTC)
+    )
+
+    preload(resolver, sessions, "glow")
+
+    assert [sessions.get(artifact)[1] for artifact in artifacts] == [False] * 3
+
+
+def test_a_canary_that_cannot_be_loaded_keeps_no_other_from_loading(
+    publish_linear: Any, store: Store, resolver: Resolver, sessions: Sessions
+) -> None:
+    artifacts = [publish_linear(seed=seed).artifact for seed in range(3)]
+    author = Author(key="split", by="a test")
+    set_routes(
+        store, "glow", "live", {1: 90, 2: 5, 3: 5}, author=author, now=datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    store.delete(blob_key(artifacts[1].graph.digest))
+
+    failures = preload(resolver, sessions, "glow").failures
+
+    assert [type(failure) for failure in failures] == [ObjectNotFound]
+    assert [sessions.get(artifact)[1] for artifact in (artifacts[0], artifacts[2])] == [False, False]

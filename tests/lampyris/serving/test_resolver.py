@@ -3,16 +3,29 @@ from datetime import UTC, datetime
 from time import sleep
 from typing import Any
 
+import msgspec
 import pytest
 
-from lampyris.domain.layout import alias_key
+from lampyris.domain.layout import alias_key, version_key
+from lampyris.domain.manifest import Alias
+from lampyris.domain.sealed import seal
 from lampyris.domain.store import Store
-from lampyris.errors import AliasNotFound, InvalidName, ModelNotFound, StoreUnavailable, VersionNotFound
-from lampyris.registry.aliases import publish_to_alias
+from lampyris.errors import (
+    AliasNotFound,
+    DocumentDamaged,
+    InvalidName,
+    ModelNotFound,
+    StoreUnavailable,
+    VersionDeleted,
+    VersionNotFound,
+)
+from lampyris.registry.aliases import publish_to_alias, set_routes
 from lampyris.registry.changes import Author
+from lampyris.registry.versions import delete_version
 from lampyris.serving.resolver import _KEPT, Resolver
 
 TTL_S = 5
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -35,10 +48,9 @@ def test_a_number_is_a_version(resolver: Resolver, publish_linear: Any) -> None:
 
 
 def test_another_alias_is_found_by_its_name(resolver: Resolver, publish_linear: Any, store: Store) -> None:
-    now = datetime(2026, 1, 1, tzinfo=UTC)
     first = publish_linear(seed=1)
     publish_linear(seed=2)
-    publish_to_alias(store, first, alias="stable", author=Author(key="to test", by="a test"), now=now)
+    publish_to_alias(store, first, alias="stable", author=Author(key="to test", by="a test"), now=NOW)
 
     assert resolver.resolve("glow", "stable").version == 1
 
@@ -150,9 +162,8 @@ def test_callers_cannot_fill_the_memory_with_names(
     resolver: Resolver, publish_linear: Any, store: Store
 ) -> None:
     manifest = publish_linear()
-    now = datetime(2026, 1, 1, tzinfo=UTC)
     for name in (f"a{number}" for number in range(_KEPT + 3)):
-        publish_to_alias(store, manifest, alias=name, author=Author(key=name, by="a test"), now=now)
+        publish_to_alias(store, manifest, alias=name, author=Author(key=name, by="a test"), now=NOW)
         resolver.resolve("glow", name)
         with pytest.raises(AliasNotFound):
             resolver.resolve("glow", f"no-{name}")
@@ -226,3 +237,88 @@ def test_no_odd_number_reaches_the_store(
 def test_names_outside_the_grammar_are_refused(resolver: Resolver, model: str, version: str) -> None:
     with pytest.raises(InvalidName):
         resolver.resolve(model, version)
+
+
+def test_an_alias_with_canaries_stands_for_its_stable_version(
+    resolver: Resolver, publish_linear: Any, store: Store
+) -> None:
+    publish_linear(seed=1)
+    publish_linear(seed=2)
+    set_routes(store, "glow", "live", {1: 1, 2: 99}, author=Author(key="split", by="a test"), now=NOW)
+
+    assert resolver.resolve("glow").version == 1
+
+
+def test_a_deleted_version_is_noticed_once_what_is_known_of_it_is_old(
+    resolver: Resolver, publish_linear: Any, clock: Any, store: Store
+) -> None:
+    for seed in range(3):  # a rollback would go to the second
+        publish_linear(seed=seed)
+    resolver.resolve("glow", "1")
+    delete_version(store, "glow", 1, author=Author(key="delete", by="a test"), now=NOW)
+
+    assert resolver.resolve("glow", "1").version == 1
+    clock.now_s += TTL_S
+    for _ in range(2):
+        with pytest.raises(VersionDeleted):
+            resolver.resolve("glow", "1")
+
+
+def test_a_version_that_is_being_deleted_answers_until_it_is_gone(
+    resolver: Resolver, publish_linear: Any, clock: Any, store: Store
+) -> None:
+    manifest = publish_linear()
+    resolver.resolve("glow", "1")
+    closing = msgspec.structs.replace(manifest, closing=manifest.published)
+    store.put(version_key("glow", 1), seal(closing).data)
+    clock.now_s += TTL_S
+
+    assert resolver.resolve("glow", "1") == closing
+
+
+def test_a_known_version_is_asked_for_again_without_being_fetched_again(
+    resolver: Resolver, publish_linear: Any, clock: Any, watched: Any
+) -> None:
+    publish_linear()
+    first = resolver.resolve("glow", "1")
+    resolver.resolve("glow", "1")
+    clock.now_s += TTL_S
+
+    assert resolver.resolve("glow", "1") is first
+    assert watched.reads == [version_key("glow", 1)] * 2
+
+
+def test_a_version_serves_on_while_the_store_is_away(
+    resolver: Resolver, publish_linear: Any, clock: Any, watched: Any
+) -> None:
+    publish_linear()
+    resolver.resolve("glow", "1")
+    watched.away = True
+    clock.now_s += TTL_S
+
+    assert resolver.resolve("glow", "1").version == 1
+    assert resolver.stale_refreshes == 1
+
+
+def test_an_alias_that_was_never_pointed_anywhere_is_not_found(
+    resolver: Resolver, publish_linear: Any, store: Store
+) -> None:
+    change = publish_linear().published
+    unborn = Alias(model="glow", alias="beta", revision=0, routes=(), change=change)
+    store.create(alias_key("glow", "beta"), seal(unborn).data)
+
+    with pytest.raises(AliasNotFound):
+        resolver.resolve("glow", "beta")
+
+
+def test_a_document_that_stands_in_the_place_of_another_is_damaged(
+    resolver: Resolver, publish_linear: Any, store: Store
+) -> None:
+    publish_linear(seed=1)
+    publish_linear(seed=2)
+    store.put(version_key("glow", 1), store.get(version_key("glow", 2)).data)
+    store.put(alias_key("glow", "beta"), store.get(alias_key("glow", "live")).data)
+
+    for name in ("1", "beta"):
+        with pytest.raises(DocumentDamaged):
+            resolver.resolve("glow", name)
