@@ -29,21 +29,23 @@ from lampyris.domain.manifest import Alias, Change, Manifest, Tombstone
 from lampyris.domain.names import check_model_name
 from lampyris.domain.sealed import seal, unseal
 from lampyris.domain.store import Generation, Store
-from lampyris.errors import DocumentDamaged, ModelNotFound, ObjectChanged
-from lampyris.registry.changes import Author
+from lampyris.errors import DocumentDamaged, ModelNotFound, ObjectChanged, VersionClosing, VersionDeleted
+from lampyris.registry.changes import Author, is_settled
 from lampyris.registry.collection import RESERVED_FOR, remove, sweep
 from lampyris.registry.documents import decode_version, list_versions, read_aliases
 from lampyris.registry.moves import find_alias, settle_alias
 from lampyris.registry.operations import (
     MayGoOn,
     Progress,
+    TimeIsOver,
     begin_operation,
+    check_time,
     end_operation,
     find_operation,
     go_on,
     tell_nobody,
 )
-from lampyris.registry.versions import settle_version
+from lampyris.registry.versions import find_upload, open_version
 
 
 class Erased(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +84,7 @@ def erase(
         return msgspec.convert(operation.outcome, Erased)
     try:
         versions = _take_down(store, model, operation.change, may_go_on)
-    except _TimeIsOver:
+    except TimeIsOver:
         return Erased()
     doomed = _doomed(store, model, now)
     removed = remove(store, doomed, may_go_on=may_go_on, progress=progress)
@@ -102,10 +104,6 @@ def erase(
     return erased
 
 
-class _TimeIsOver(Exception):
-    """The caller has no more time; nothing was removed yet."""
-
-
 def _generations(store: Store, model: str) -> Iterator[Generation]:
     """Yield every writing of everything that stands under the model's name."""
     for prefix in (MODELS, INBOX, "rejected/", SHADOW, SHADOWED, RESERVATIONS):
@@ -115,30 +113,25 @@ def _generations(store: Store, model: str) -> Iterator[Generation]:
 def _take_down(store: Store, model: str, change: Change, may_go_on: MayGoOn) -> int:
     """Leave nothing of a model to read or to point at; return how many versions became tombstones.
 
-    Raises: _TimeIsOver.
+    Raises: TimeIsOver.
     """
     while True:
         closed = set()
         for version in list_versions(store, model):
-            _check_time(may_go_on)
+            check_time(may_go_on)
             _close(store, model, version, change)
             closed.add(version)
         for alias in _aliases(store, model):
-            _check_time(may_go_on)
+            check_time(may_go_on)
             if not _retire(store, model, alias, closed, change):
                 break  # it names a version that was published since: that one is to be closed as well
         else:
             buried = []
             for version in sorted(closed):
-                _check_time(may_go_on)
+                check_time(may_go_on)
                 buried.append(_bury(store, model, version, change))
             if None not in buried:
                 return sum(tombstone.deleted == change for tombstone in buried if tombstone is not None)
-
-
-def _check_time(may_go_on: MayGoOn) -> None:
-    if not may_go_on():
-        raise _TimeIsOver
 
 
 class _Read(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,7 +160,8 @@ def _close(store: Store, model: str, version: int, change: Change) -> None:
         if read.document.closing == change:
             return
         if read.document.closing is None:
-            settle_version(store, model, version)
+            with suppress(VersionClosing, VersionDeleted):  # somebody was quick
+                open_version(store, model, version)
         marked = seal(msgspec.structs.replace(read.document, closing=change), fence=read.fence + 1)
         with suppress(ObjectChanged):
             store.replace(version_key(model, version), marked.data, read.etag)
@@ -215,7 +209,8 @@ def _bury(store: Store, model: str, version: int, change: Change) -> Tombstone |
     if isinstance(read.document, Tombstone):
         if read.document.upload is None:
             return read.document
-        settle_version(store, model, version)
+        if not is_settled(store, read.document.deleted, result=version):
+            find_upload(store, model, read.document.upload)
     elif read.document is not None and read.document.closing != change:
         return None
     tombstone = Tombstone(model=model, version=version, upload=None, deleted=change)

@@ -18,6 +18,7 @@ from lampyris.errors import ObjectExists, ObjectNotFound
 from lampyris.registry.audit import Entry
 from lampyris.registry.changes import Author, begin, check_same, find_settled, settle
 
+OPERATION_FILE = "-operation.json"
 # Takes what has been done and what there is to do, in the same unit.
 Progress = Callable[[int, int], None]
 # Asked before each step that is worth stopping at; what has been done until then need not be done again.
@@ -25,17 +26,21 @@ MayGoOn = Callable[[], bool]
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody wants done, to a model or (None) to all; `outcome` is what came of it once it is done."""
+    """What somebody wants done, to a model or (None) to all; `outcome` is what came of it once it is done.
+
+    `reached` is the last key that is done, where it goes through keys in order.
+    """
 
     format: Literal[1] = 1
     model: str | None
     change: Change
+    reached: str = ""
     outcome: dict[str, Any] | None = None
 
 
 def operation_key(change: str) -> str:
     """Return where an operation stands, beside what became of its change."""
-    return f"{change_key(change).removesuffix('.json')}-operation.json"
+    return change_key(change).removesuffix(".json") + OPERATION_FILE
 
 
 def find_operation(store: Store, change: str) -> Operation | None:
@@ -61,15 +66,14 @@ def begin_operation(
 
     Raises: InvalidName; KeyReused if the key stands for another request.
     """
-    operation = _write_down(
-        store,
-        Operation(model=model, change=begin(store, author, action, about=(model, *about), at=at)),
-    )
+    change = begin(store, author, action, about=(model, *about), at=at)
+    operation = write_down(store, Operation(model=model, change=change))
     tell_audit(store, operation, details=details)
     return operation
 
 
-def _write_down(store: Store, wanted: Operation) -> Operation:
+def write_down(store: Store, wanted: Operation) -> Operation:
+    """Write down what somebody wants done, or find it. Raises: KeyReused."""
     find_settled(store, wanted.change)  # refuses a key that stands for a change of another kind
     while True:
         try:
@@ -90,7 +94,7 @@ def tell_audit(store: Store, operation: Operation, *, details: dict[str, Any] | 
         change=operation.change,
         model=operation.model,
         subject="",
-        document=seal(msgspec.structs.replace(operation, outcome=None)).digest,
+        document=seal(msgspec.structs.replace(operation, reached="", outcome=None)).digest,
         details=details or {},
     )
     settle(store, entry, result=0)
@@ -100,6 +104,23 @@ def end_operation(store: Store, operation: Operation, outcome: msgspec.Struct) -
     """Write down what came of an operation."""
     ended = msgspec.structs.replace(operation, outcome=msgspec.to_builtins(outcome))
     store.put(operation_key(operation.change.id), seal(ended).data)
+
+
+def write_reached(store: Store, operation: Operation, reached: str) -> None:
+    """Write down how far an operation has got."""
+    store.put(
+        operation_key(operation.change.id), seal(msgspec.structs.replace(operation, reached=reached)).data
+    )
+
+
+class TimeIsOver(Exception):
+    """Whoever waits for the work does so no longer."""
+
+
+def check_time(may_go_on: MayGoOn) -> None:
+    """Raises: TimeIsOver."""
+    if not may_go_on():
+        raise TimeIsOver
 
 
 def go_on() -> bool:
