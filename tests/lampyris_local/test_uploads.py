@@ -5,15 +5,18 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from lampyris.adapters.object_store import memory_store
-from lampyris.domain.bundle import Bundle, BundleFile
+from lampyris.domain.bundle import Bundle, BundleFile, Instructions
 from lampyris.domain.layout import Upload
-from lampyris.domain.manifest import Artifact, Blob, Change, Manifest, Rejection
+from lampyris.domain.manifest import Artifact, Blob, Change, Evidence, Gate, Manifest, Rejection
 from lampyris.domain.names import check_upload_id
 from lampyris.domain.signature import Signature
 from lampyris.domain.store import Store
 from lampyris.errors import InvalidName
+from lampyris.publishing.signing import InvalidKey
 from lampyris.registry.aliases import publish_to_alias
 from lampyris.registry.changes import Author
 from lampyris.registry.documents import write_rejection
@@ -21,10 +24,13 @@ from lampyris.registry.versions import commit_version
 from lampyris_local.uploads import (
     BrokenBundle,
     ModelNameMissing,
+    NothingToSign,
     NotPublishable,
     NoVerdict,
     Rejected,
+    UnreadableKey,
     new_upload_id,
+    outcome_of,
     pack,
     send,
     wait_for_verdict,
@@ -54,7 +60,7 @@ def bundle(tmp_path: Path) -> Path:
     return folder
 
 
-def commit(store: Store, *, upload: str) -> Manifest:
+def commit(store: Store, *, upload: str, hold: bool = False, gates: tuple[Gate, ...] = ()) -> Manifest:
     blob = Blob(digest="0", size_bytes=1, part_size_bytes=1, part_digests=("0",))
     draft = Manifest(
         model="digits",
@@ -65,6 +71,8 @@ def commit(store: Store, *, upload: str) -> Manifest:
         signature=Signature(inputs=(), outputs=()),
         artifact=Artifact(graph=blob, weights=None, onnxruntime="1"),
         published=Change(id=upload, action="publish", by="a test", reason="", at=NOW, audited=0),
+        hold=hold,
+        evidence=Evidence(gates=gates),
     )
     manifest = commit_version(store, draft, None)
     assert isinstance(manifest, Manifest)
@@ -101,6 +109,49 @@ def test_parcel_knows_its_whole_size(bundle: Path) -> None:
 
 def test_given_name_stands_in_for_the_bundles_own(bundle: Path) -> None:
     assert pack(bundle, model="other", at=NOW).upload.key.startswith("inbox/other/")
+
+
+def test_instructions_and_signature_are_sent_before_what_completes_the_upload(
+    bundle: Path, tmp_path: Path
+) -> None:
+    key = Ed25519PrivateKey.generate()
+    (tmp_path / "key.pem").write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+    )
+    wish = Instructions(release="hold", reason="to look at")
+
+    parcel = pack(bundle, model=None, at=NOW, instructions=wish, sign_key=tmp_path / "key.pem")
+
+    (sig_key, signature), (told_key, told), (last_key, _) = parcel.objects[-3:]
+    assert sig_key == parcel.upload.signature_key
+    assert isinstance(signature, bytes)
+    key.public_key().verify(signature, (bundle / "bundle.json").read_bytes())
+    assert told_key == parcel.upload.instructions_key
+    assert told == b'{"release":"hold","reason":"to look at"}'
+    assert last_key == parcel.upload.key
+
+
+def test_bare_model_takes_instructions_but_no_signature(tmp_path: Path) -> None:
+    file = tmp_path / "m.onnx"
+    file.write_bytes(b"graph")
+
+    parcel = pack(file, model="m", at=NOW, instructions=Instructions(release="hold"))
+
+    assert [key.rpartition("/")[2] for key, _ in parcel.objects] == ["instructions.json", "model.onnx"]
+    with pytest.raises(NothingToSign, match="only bundles are signed"):
+        pack(file, model="m", at=NOW, sign_key=tmp_path / "key.pem")
+
+
+def test_key_that_cannot_be_read_says_how_to_make_one(bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnreadableKey, match=r"no such file.*openssl genpkey"):
+        pack(bundle, model=None, at=NOW, sign_key=tmp_path / "absent.pem")
+
+
+def test_key_of_another_kind_does_not_sign(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "key.pem").write_text("no key")
+
+    with pytest.raises(InvalidKey, match="Ed25519"):
+        pack(bundle, model=None, at=NOW, sign_key=tmp_path / "key.pem")
 
 
 def test_bundle_with_a_missing_file_is_not_packed(bundle: Path) -> None:
@@ -198,6 +249,23 @@ def test_committed_version_is_no_verdict_before_live_names_it() -> None:
 
     assert wait_for_verdict(store, UPLOAD, timeout_s=1, sleep=sleep) == manifest
     assert next(ticks) == 3
+
+
+def test_version_that_is_held_is_a_verdict_though_live_does_not_name_it() -> None:
+    store = memory_store()
+    store.put(UPLOAD.key, b"graph")
+    manifest = commit(store, upload="u1", hold=True)
+
+    assert wait_for_verdict(store, UPLOAD, timeout_s=1) == manifest
+    assert outcome_of(manifest) == "held"
+
+
+def test_failed_gate_holds_a_version_whatever_was_asked() -> None:
+    failed = Gate(name="max_size_bytes", limit=1, measured=2, passed=False)
+
+    manifest = commit(memory_store(), upload="u1", hold=True, gates=(failed,))
+
+    assert outcome_of(manifest) == "held-by-gates"
 
 
 def test_silence_ends_with_where_to_look() -> None:

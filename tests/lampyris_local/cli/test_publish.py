@@ -1,7 +1,9 @@
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from typer.testing import Result
 
 Run = Callable[..., Result]
@@ -70,3 +72,48 @@ def test_name_against_the_grammar_is_not_sent(run: Run, onnx_file: Path) -> None
 
     assert result.exit_code == 1
     assert "'My Model' cannot be the name of a model" in result.stderr
+
+
+@pytest.fixture
+def gated(tmp_path: Path, bundle: Path) -> Path:
+    """The bundle with gates, one of which it cannot pass."""
+    folder = tmp_path / "gated"
+    shutil.copytree(bundle, folder)
+    document = json.loads((folder / "bundle.json").read_text())
+    document["gates"] = {"max_size_bytes": 100, "max_latency_p99_ms": 10_000}
+    (folder / "bundle.json").write_text(json.dumps(document))
+    return folder
+
+
+def test_upload_to_hold_is_registered_and_live_stays(run: Run, bundle: Path) -> None:
+    run("publish", bundle, "--model", "waiting")
+
+    result = run("publish", bundle, "--model", "waiting", "--hold", "--reason", "to look at")
+
+    assert result.exit_code == 0
+    assert "waiting version 2 is held as you asked" in result.stdout
+    assert "aliases split waiting 1=90 2=10" in result.stderr
+    (version, _) = json.loads(run("versions", "list", "waiting", "--json").stdout)["items"]
+    assert version["reason"] == "to look at"
+    assert json.loads(run("aliases", "show", "waiting", "--json").stdout)["routes"][0]["version"] == 1
+
+
+def test_version_that_fails_a_gate_is_held_with_exit_3_and_a_table(run: Run, gated: Path) -> None:
+    result = run("publish", gated, "--model", "gated")
+
+    assert result.exit_code == 3
+    assert "gated version 1 is held by its gates" in result.stdout
+    (size,) = [row.split() for row in result.stdout.splitlines() if row.startswith("max_size_bytes")]
+    assert size[1:3] + size[-1:] == ["100", "B", "✗"]
+    assert "aliases set gated 1" in result.stderr
+
+
+def test_refusal_is_a_document_too(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "x.onnx"
+    file.write_bytes(b"no model")
+
+    result = run("publish", file, "--model", "refused", "--json")
+
+    refusal = json.loads(result.stdout)
+    assert (result.exit_code, refusal["outcome"], refusal["code"]) == (1, "refused", "not-onnx")
+    assert "not an ONNX model" in refusal["detail"]
