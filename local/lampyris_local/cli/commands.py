@@ -29,10 +29,12 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except LampyrisError as error:
+            from lampyris_local.cli.next_steps import hint_after
             from lampyris_local.cli.output import print_error
 
             # One line: what follows in a store's error is for who debugs it.
             print_error(str(error).splitlines()[0], code=error.code)
+            hint_after(error)
             raise typer.Exit(FAILED) from None
 
 
