@@ -6,7 +6,7 @@ from typing import Annotated, Any, get_args, get_origin
 import msgspec
 
 from lampyris.control.verbs import Verb
-from lampyris.errors import MalformedRequest
+from lampyris.errors import BodyTooLarge, MalformedRequest
 from lampyris.http.content_encoding import decompressed
 from lampyris.http.event import Request
 from lampyris.http.json_body import decode_body
@@ -43,6 +43,8 @@ def read_arguments(verb: Verb, request: Request, named: Mapping[str, str]) -> ms
 
 def _body(request: Request) -> dict[str, Any]:
     content = decompressed(request, BODY_LIMIT_BYTES).content
+    if len(content) > BODY_LIMIT_BYTES:
+        raise BodyTooLarge(limit_bytes=BODY_LIMIT_BYTES)
     return decode_body(_decode, content) if content.strip() else {}
 
 
@@ -56,8 +58,13 @@ def _check_known(given: Mapping[str, Any], types: Mapping[str, Any], kind: str) 
 def _read(name: str, text: str, type_: Any) -> Any:
     """Read what came as text: a number, a list with commas, or the text itself."""
     plain = get_args(type_)[0] if get_origin(type_) is Annotated else type_
-    value = text.split(",") if get_origin(plain) is tuple else text
+    is_list = get_origin(plain) is tuple
     try:
-        return msgspec.convert(value, type_, strict=False)
+        value = msgspec.convert(text.split(",") if is_list else text, type_, strict=False)
     except msgspec.ValidationError as error:
         raise MalformedRequest(reason=f"{name} is {text[:80]!r}: {error}.") from None
+    if (
+        ",".join(map(str, value)) if is_list else str(value)
+    ) != text:  # 1e3 and 01 are other ways to write it
+        raise MalformedRequest(reason=f"{name} is {text[:80]!r}; write a number in plain digits.")
+    return value

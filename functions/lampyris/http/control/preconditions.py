@@ -38,9 +38,9 @@ def is_known(request: Request, found: AliasState) -> bool:
     """
     wanted, known = _tags(request, "If-Match"), _tags(request, "If-None-Match")
     revision = str(found.revision)
-    if wanted not in {None, "*"} and (False, revision) not in wanted:
+    if isinstance(wanted, list) and (False, revision) not in wanted:
         raise AliasChanged(model=found.model, alias=found.alias, etag=revision)
-    return known == "*" or (known is not None and revision in (tag for _, tag in known))
+    return known == "*" or (isinstance(known, list) and revision in (tag for _, tag in known))
 
 
 def run_expecting(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
 from time import perf_counter, time
@@ -23,11 +24,15 @@ TEMPLATE = Path(__file__).parents[4] / "template.yaml"
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
+@dataclass(frozen=True)
 class Context:
-    aws_request_id = "req-1"
+    """An invocation with so many seconds left."""
+
+    left_s: float = 29.0
+    aws_request_id: str = "req-1"
 
     def get_remaining_time_in_millis(self) -> int:
-        return 10_000
+        return int(self.left_s * 1000)
 
 
 @dataclass(frozen=True)
@@ -63,9 +68,18 @@ def control_function(store: Store) -> ControlFunction:
 
 
 @pytest.fixture
-def ask(control_function: ControlFunction) -> Ask:
+def ask(ask_in: Callable[[float], Ask]) -> Ask:
     """Ask the control function: makes the event for it. A body that is no text is sent as JSON."""
+    return ask_in(29.0)
 
+
+@pytest.fixture
+def ask_in(control_function: ControlFunction) -> Callable[[float], Ask]:
+    """Ask the control function as `ask` does, with so many seconds left for the answer."""
+    return partial(_asking, control_function)
+
+
+def _asking(function: ControlFunction, left_s: float) -> Ask:
     def ask_function(
         method: str,
         path: str,
@@ -80,14 +94,14 @@ def ask(control_function: ControlFunction) -> Ask:
             context["authorizer"] = {"iam": {"userArn": by}}
         event = {
             "version": "2.0",
-            "routeKey": f"ANY {path}",
+            "routeKey": "ANY /{path+}",
             "rawPath": path,
             "headers": {"content-type": "application/json", **(headers or {})},
             "queryStringParameters": dict(query or {}),
             "requestContext": context,
             "body": body if isinstance(body, str) else json.dumps(body),
         }
-        response = control_function.handle(event, Context())
+        response = function.handle(event, Context(left_s))
         return Answer(response["statusCode"], response["headers"], response["body"])
 
     return ask_function
