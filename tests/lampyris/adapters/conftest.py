@@ -25,7 +25,7 @@ from lampyris.adapters.object_store import ObjectStore, s3_store
 from lampyris.domain.store import Store
 
 # Long enough for moto, short enough to wait for in a test.
-TIMEOUT_S = 1.0
+TIMEOUT_S = 2.0
 CHECKSUMS: dict[str, Callable[[bytes], bytes]] = {
     "content-md5": lambda body: hashlib.md5(body).digest(),
     "x-amz-checksum-sha256": lambda body: hashlib.sha256(body).digest(),
@@ -253,24 +253,23 @@ def faulty(layer: _Server, weather: Weather, bucket: str) -> ObjectStore:
     return s3_store(bucket, endpoint=f"http://127.0.0.1:{layer.server_port}", timeout_s=TIMEOUT_S)
 
 
-@pytest.fixture(params=["memory", "folder", "s3", "s3 without versions", "s3 in rough weather"])
+@pytest.fixture
+def rough(layer: _Server, weather: Weather, plain_bucket: str) -> ObjectStore:
+    """A bucket without versions behind the layer, which is rough."""
+    weather.is_rough = True
+    return s3_store(plain_bucket, endpoint=f"http://127.0.0.1:{layer.server_port}")
+
+
+@pytest.fixture(params=["memory", "folder", "s3", "rough"])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
 def store(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    match kind:
-        case "memory":
-            return MemoryStore()
-        case "folder":
-            return FolderStore(tmp_path / "registry")
-        case "s3 without versions":
-            return s3_store(request.getfixturevalue("plain_bucket"), endpoint=request.getfixturevalue("moto"))
-        case "s3 in rough weather":
-            rough: Any = request.getfixturevalue("faulty")
-            request.getfixturevalue("weather").is_rough = True
-            return rough  # type: ignore[no-any-return]  # pytest does not say what a fixture is
-        case _:
-            plain: Any = request.getfixturevalue("s3")
-            return plain  # type: ignore[no-any-return]  # as above
+    if kind == "memory":
+        return MemoryStore()
+    if kind == "folder":
+        return FolderStore(tmp_path / "registry")
+    bucket: ObjectStore = request.getfixturevalue(kind)
+    return bucket

@@ -1,7 +1,7 @@
 """What Lampyris needs of a bucket, held against every adapter of its port.
 
-They are memory, a folder, and S3 as moto serves it: with versions, without, and behind a layer that tells
-requests to slow down and answers races as S3 does.
+They are memory, a folder, S3 as moto serves it with versions, and without them behind a layer ("rough") that
+tells requests to slow down and answers races as S3 does.
 """
 
 from collections.abc import Callable
