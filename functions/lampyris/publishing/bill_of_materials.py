@@ -125,7 +125,7 @@ def _packages(provenance: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the packages that the model was built with; they are no part of what runs."""
     packages = provenance.get("libraries")
     for name, version in packages.items() if isinstance(packages, dict) else ():
-        if isinstance(version, str):
+        if name and isinstance(version, str):
             yield {
                 "type": "library",
                 "bom-ref": f"build/{name}",
