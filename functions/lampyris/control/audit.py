@@ -8,6 +8,7 @@ from lampyris.control.call import Caller, Registry
 from lampyris.control.pages import Page, PageArguments, read_each
 from lampyris.domain.names import check_model_name
 from lampyris.registry.audit import Entry, find_end, read_entry
+from lampyris.registry.verification import Verified, verify
 
 # Where entries of one model are wanted: so many are looked through for a page, which may then be a short one.
 _LOOKED_THROUGH = 1000
@@ -19,6 +20,10 @@ class AuditPage(Page[Entry], frozen=True, kw_only=True):
 
 class ListAudit(PageArguments, frozen=True, kw_only=True):
     model: Annotated[str | None, msgspec.Meta(description="Only changes of this model.")] = None
+
+
+class Verify(msgspec.Struct, frozen=True, kw_only=True):
+    pass
 
 
 def list_all(registry: Registry, arguments: ListAudit, _caller: Caller) -> AuditPage:
@@ -40,3 +45,8 @@ def list_all(registry: Registry, arguments: ListAudit, _caller: Caller) -> Audit
     found = found[: arguments.limit]
     last = found[-1].number if len(found) == arguments.limit else oldest + 1
     return AuditPage(items=tuple(found), next=str(last) if last > 1 else None)
+
+
+def verify_all(registry: Registry, _arguments: Verify, _caller: Caller) -> Verified:
+    """Look whether every entry is there and as it was written, and agrees with what it tells of."""
+    return verify(registry.store, may_go_on=registry.may_go_on, progress=registry.progress)

@@ -10,9 +10,13 @@ import msgspec
 
 from lampyris.control.call import Caller, Registry
 from lampyris.control.fields import ModelName
-from lampyris.errors import MalformedRequest
+from lampyris.domain.store import Store
+from lampyris.errors import MalformedRequest, NoBackup
+from lampyris.registry.backup import back_up
 from lampyris.registry.collection import GRACE, Collected, collect
+from lampyris.registry.copying import Copied
 from lampyris.registry.erasure import Erased, erase
+from lampyris.registry.restoration import restore
 
 
 class Collect(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,3 +66,38 @@ def erase_one(registry: Registry, arguments: Erase, caller: Caller) -> Erased:
         may_go_on=registry.may_go_on,
         progress=registry.progress,
     )
+
+
+def back_all_up(registry: Registry, arguments: BackUp, caller: Caller) -> Copied:
+    """Raises: NoBackup if there is no place for it; what `back_up` raises."""
+    return back_up(
+        registry.store,
+        _backups(registry),
+        model=arguments.model,
+        author=caller.author,
+        now=registry.now(),
+        progress=registry.progress,
+        may_go_on=registry.may_go_on,
+    )
+
+
+def restore_all(registry: Registry, arguments: Restore, caller: Caller) -> Copied:
+    """Raises: NoBackup if there is no place that may hold one; what `restore` raises."""
+    return restore(
+        _backups(registry),
+        registry.store,
+        model=arguments.model,
+        author=caller.author,
+        now=registry.now(),
+        progress=registry.progress,
+        may_go_on=registry.may_go_on,
+    )
+
+
+def _backups(registry: Registry) -> Store:
+    if registry.backups is None:
+        raise NoBackup(
+            reason="There is no place for backups here. Deploy with the parameter BackupBucket, or use the "
+            "command line, which takes any bucket or folder."
+        )
+    return registry.backups

@@ -10,8 +10,10 @@ from lampyris.control.call import Caller, Registry
 from lampyris.control.pages import PageArguments
 from lampyris.domain.manifest import Manifest, Rejection
 from lampyris.registry.collection import Collected
+from lampyris.registry.copying import Copied
 from lampyris.registry.erasure import Erased
 from lampyris.registry.shadows import ShadowSummary
+from lampyris.registry.verification import Verified
 
 
 class Verb(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,6 +218,33 @@ VERBS: tuple[Verb, ...] = (
         arguments=audit.ListAudit,
         answer=audit.AuditPage,
         run=audit.list_all,
+    ),
+    Verb(
+        name="audit verify",
+        summary="Check that no entry of the audit is missing or altered, nor what it tells of",
+        method="GET",
+        path="/audit/verify",
+        arguments=audit.Verify,
+        answer=Verified,
+        run=audit.verify_all,
+    ),
+    Verb(
+        name="backup",
+        summary="Copy the registry, or one model, to the place for backups",
+        method="POST",
+        path="/backup",
+        arguments=keeping.BackUp,
+        answer=Copied,
+        run=keeping.back_all_up,
+    ),
+    Verb(
+        name="restore",
+        summary="Bring back what the backup holds, or one model of it; nothing is overwritten",
+        method="POST",
+        path="/restore",
+        arguments=keeping.Restore,
+        answer=Copied,
+        run=keeping.restore_all,
     ),
     Verb(
         name="gc",

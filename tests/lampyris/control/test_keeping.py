@@ -6,10 +6,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from lampyris.adapters.object_store import memory_store
 from lampyris.control.call import Caller, Registry
-from lampyris.control.keeping import Collect, Erase, collect_all, erase_one
-from lampyris.errors import MalformedRequest, ModelNotFound
+from lampyris.control.keeping import Collect, Erase, Restore, collect_all, erase_one, restore_all
+from lampyris.control.verbs import VERBS
+from lampyris.domain.layout import audit_key
+from lampyris.errors import MalformedRequest, ModelNotFound, NoBackup
 from lampyris.registry.blobs import put_blobs, release
+from lampyris.registry.documents import list_models
 
 
 def test_garbage_is_collected_and_what_is_named_stays(run: Any, publish: Any, registry: Registry) -> None:
@@ -72,3 +76,41 @@ def test_verb_without_time_left_says_so_and_goes_on_when_asked_again(
     assert not first.done
     assert second.done
     assert erase_one(registry, asked, caller) == second
+
+
+def test_backup_is_restored_to_where_nothing_is(run: Any, publish: Any, registry: Registry) -> None:
+    publish()
+
+    copied = run("backup", by="eve")
+
+    empty = msgspec.structs.replace(registry, store=memory_store())
+    restored = restore_all(empty, Restore(), Caller(by="eve", key="k"))
+    assert copied.done
+    assert restored.done
+    assert list_models(empty.store) == ["iris"]
+    assert run("audit list").items[0].change.action == "backup"
+
+
+@pytest.mark.parametrize("verb", ["backup", "restore"])
+def test_where_no_place_for_backups_is_it_is_said_how_to_have_one(verb: str, registry: Registry) -> None:
+    without = msgspec.structs.replace(registry, backups=None)
+    (found,) = (one for one in VERBS if one.name == verb)
+
+    with pytest.raises(NoBackup, match="BackupBucket"):
+        found.run(without, found.arguments(), Caller(by="ann", key="k"))
+
+
+def test_untouched_audit_is_found_in_order(run: Any, publish: Any) -> None:
+    publish()
+
+    verified = run("audit verify")
+
+    assert (verified.entries, verified.findings, verified.done) == (2, (), True)
+
+
+def test_altered_entry_is_found(run: Any, publish: Any, registry: Registry) -> None:
+    publish()
+    key = audit_key(1)
+    registry.store.put(key, registry.store.get(key).data.replace(b"ann", b"eve"))
+
+    assert any(finding.number == 1 for finding in run("audit verify").findings)
