@@ -32,7 +32,7 @@ Made = TypeVar("Made", bound=Manifest | Tombstone)
 def find_upload(
     store: Store, model: str, upload: str, since: datetime | None = None
 ) -> Manifest | Tombstone | None:
-    """Find the version that was made from an upload, or what is left of it; its entry in the audit is seen to.
+    """Find the version that was made from an upload, or what is left of it; its audit entry is seen to.
 
     A version is younger than what it was made from, so only those written at `since` or later are read; all,
     if the upload's own time is not known.
@@ -151,6 +151,7 @@ def delete_version(store: Store, model: str, version: int, *, author: Author, no
     key = version_key(check_model_name(model), version)
     change = begin(store, author, "delete", about=(model, version), at=now)
     while True:
+        was_done = find_settled(store, change) is not None
         read = _read(store, model, version)
         if isinstance(read.document, Tombstone):
             _settled(store, read.document, read.sealed)
@@ -158,7 +159,7 @@ def delete_version(store: Store, model: str, version: int, *, author: Author, no
                 raise VersionDeleted(model=model, version=version)
             check_same(change, read.document.deleted.fingerprint)
             return read.document
-        if find_settled(store, change) is not None:
+        if was_done:  # and undone since, by whoever restored a backup
             raise VersionDeleted(model=model, version=version)
         if read.document.closing is None:
             _check_unused(store, model, version)  # so that what is in use is not even marked
