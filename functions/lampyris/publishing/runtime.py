@@ -7,7 +7,12 @@ from contextlib import contextmanager
 from lampyris.errors import UnsupportedModel
 from lampyris.serving.runtime import is_out_of_memory
 
-_PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
+# What stands before its words: a code, our own folder's name, and where in its sources it was.
+_PREFIX = re.compile(
+    r"^(\[ONNXRuntimeError\] : \d+ : \w+ : )?"
+    r"(Load model from \S+ failed:)?"
+    r"(/onnxruntime_src/\S+:\d+ .*?\) (?=[A-Z]))?"
+)
 _REASON_LENGTH = 400
 
 
