@@ -1,5 +1,6 @@
 """What the demo found out, as one record and as one JSON document."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,6 +19,10 @@ class Seen:
 
     sample: Sample
     answer: Answer
+
+    @property
+    def version(self) -> int:
+        return int(self.answer.document["version"])
 
     @property
     def label(self) -> str:
@@ -66,6 +71,7 @@ def document(facts: Facts, *, calls: Sequence[str]) -> dict[str, Any]:
         "warm_ms": asdict(facts.warm),
         "handler_ms": asdict(facts.handler),
         "requests": len(facts.seen),
+        "requests_by_version": Counter(each.version for each in facts.seen),
         "correct": facts.correct,
         "predictions": [
             {"true": each.sample.label, "label": each.label, "probability": each.probability}

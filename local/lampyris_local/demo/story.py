@@ -10,11 +10,16 @@ from time import perf_counter
 
 from rich.text import Text
 
+from lampyris.domain.bundle import Instructions
 from lampyris.domain.manifest import Manifest
+from lampyris.domain.names import LIVE
+from lampyris.registry.aliases import WHOLE, roll_back, set_routes
+from lampyris.registry.changes import Author
 from lampyris_build.pipeline import BuildResult, build
 from lampyris_build.recipe import load_recipe
 from lampyris_build.stages import Stages
 from lampyris_local.assets import asset
+from lampyris_local.caller import user_here
 from lampyris_local.cli.log import follow
 from lampyris_local.cli.output import answers, percent, print_json, program, remarks, stages
 from lampyris_local.cli.running import check_port, start_local_cloud, stops_on_sigterm
@@ -30,6 +35,7 @@ from lampyris_local.uploads import pack, send, wait_for_verdict
 
 _PUBLISH_TIMEOUT_S = 60.0
 _COLD_STARTS = 5
+_CANARY_PERCENT = 10
 _REQUESTS = 200
 
 
@@ -70,8 +76,12 @@ def _tell(
             client = parts.enter_context(Client(deployment))
             stage.outcome = f"up at {cloud.api_url}"
         with steps.stage("publish") as stage:
-            manifest, published_s = _publish(built, deployment)
+            manifest, published_s = _publish(built, deployment, Instructions())
             stage.outcome = f"{manifest.model} version {manifest.version} is live"
+        with steps.stage("canary") as stage:
+            canary, _ = _publish(built, deployment, Instructions(release="hold"))
+            _split(deployment, manifest, canary)
+            stage.outcome = f"version {canary.version} gets {_CANARY_PERCENT} % of the requests"
         with steps.stage("cold start") as stage:
             stage.expect(_COLD_STARTS)
             cold = cold_start(
@@ -90,7 +100,13 @@ def _tell(
             for sample in samples:
                 seen.append(Seen(sample=sample, answer=client.predict(manifest.model, sample.payload)))
                 stage.advance("")
-            stage.outcome = f"{len(seen)} pictures over HTTP"
+            by_canary = sum(each.version == canary.version for each in seen)
+            stage.outcome = f"{len(seen)} pictures over HTTP, {by_canary} of them to the canary"
+        with steps.stage("rollback") as stage:
+            alias = roll_back(
+                deployment.store, manifest.model, LIVE, author=_author("rollback"), now=datetime.now(UTC)
+            )
+            stage.outcome = f"version {alias.stable.version} gets all requests again"
     facts = Facts(
         built=built,
         manifest=manifest,
@@ -112,12 +128,23 @@ def _samples(built: BuildResult) -> list[Sample]:
     ]
 
 
-def _publish(built: BuildResult, deployment: Deployment) -> tuple[Manifest, float]:
+def _publish(
+    built: BuildResult, deployment: Deployment, instructions: Instructions
+) -> tuple[Manifest, float]:
     started = perf_counter()
-    parcel = pack(built.bundle_dir, model=None, at=datetime.now(UTC))
+    parcel = pack(built.bundle_dir, model=None, at=datetime.now(UTC), instructions=instructions)
     send(deployment.store, parcel, on_sent=lambda _: None)
     manifest = wait_for_verdict(deployment.store, parcel.upload, timeout_s=_PUBLISH_TIMEOUT_S)
     return manifest, perf_counter() - started
+
+
+def _split(deployment: Deployment, stable: Manifest, canary: Manifest) -> None:
+    shares = {stable.version: WHOLE - _CANARY_PERCENT, canary.version: _CANARY_PERCENT}
+    set_routes(deployment.store, stable.model, LIVE, shares, author=_author("split"), now=datetime.now(UTC))
+
+
+def _author(step: str) -> Author:
+    return Author(key=f"demo:{step}", by=user_here(), reason="the demo")
 
 
 def _calls(facts: Facts, cloud: LocalCloud, folder: Path) -> list[str]:
