@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from lampyris.control import aliases, audit, comparison, keeping, models, rejected, uploads, versions
+from lampyris.control import aliases, audit, comparison, keeping, models, papers, rejected, uploads, versions
 from lampyris.control.call import Caller, Registry
 from lampyris.control.pages import PageArguments
 from lampyris.domain.manifest import Manifest, Rejection
@@ -81,6 +81,24 @@ VERBS: tuple[Verb, ...] = (
         arguments=versions.OneVersion,
         answer=Manifest,
         run=versions.show,
+    ),
+    Verb(
+        name="versions card",
+        summary="Show a version's model card",
+        method="GET",
+        path=f"{_VERSION}/card",
+        arguments=versions.OneVersion,
+        answer=papers.CardTexts,
+        run=papers.show_card,
+    ),
+    Verb(
+        name="versions bill-of-materials",
+        summary="Show what a version was made of and with: CycloneDX in JSON",
+        method="GET",
+        path=f"{_VERSION}/bill-of-materials",
+        arguments=versions.OneVersion,
+        answer=dict[str, Any],
+        run=papers.show_bill,
     ),
     Verb(
         name="versions compare",

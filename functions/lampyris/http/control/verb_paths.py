@@ -6,8 +6,10 @@ import msgspec
 
 from lampyris.control.aliases import AliasState
 from lampyris.control.pages import Page
+from lampyris.control.papers import CardTexts
 from lampyris.control.verbs import VERBS, Verb
 from lampyris.domain.names import PATTERN
+from lampyris.http.control.answers import CARD
 from lampyris.http.control.arguments import takes_body
 from lampyris.http.control.operations import JSON, Schema, content, named, response
 from lampyris.http.control.paths import PathItems, Ref
@@ -114,10 +116,16 @@ def _responses(verb: Verb, ref: Ref) -> dict[str, Schema]:
         headers.append("Idempotency-Key")
     problem = {"$ref": "#/components/responses/Problem"}
     found: dict[str, Schema] = {
-        str(verb.status): response("The answer.", {JSON: ref(verb.answer)}, headers),
+        str(verb.status): response("The answer.", _contents(verb, ref), headers),
         "4XX": problem,
         "5XX": problem,
     }
     if verb.answer is AliasState and not verb.changes:
         found["304"] = response("The alias is as If-None-Match says.", {}, ["ETag"])
     return found
+
+
+def _contents(verb: Verb, ref: Ref) -> dict[str, Schema]:
+    if verb.answer is CardTexts:
+        return {media_type: {"type": "string"} for media_type in CARD} | {JSON: ref(CardTexts)}
+    return {JSON: ref(verb.answer)}

@@ -1,6 +1,7 @@
 """Media types: what predictions are taken and given as, and how headers name them."""
 
 import re
+from collections.abc import Sequence
 
 import msgspec
 
@@ -40,21 +41,21 @@ def read_header(value: str) -> tuple[str, dict[str, str]]:
     return first.strip().lower(), parameters
 
 
-def chosen_media_type(accept: str) -> str:
-    """Return which of GIVEN an Accept header wants most; JSON if it does not care.
+def chosen_media_type(accept: str, given: Sequence[str] = GIVEN) -> str:
+    """Return which of the given an Accept header wants most; the first if it does not care.
 
-    Of equal weights, a type that is named outdoes a range of types, and then the order of GIVEN decides.
+    Of equal weights, a type that is named outdoes a range of types, and then their order decides.
     Source: RFC 9110, section 12.5.1.
     Raises: NotAcceptable.
     """
-    if accept in {"", "*/*", JSON}:
-        return JSON
+    if accept in {"", "*/*", given[0]}:
+        return given[0]
     weights: dict[str, float] = {}
     for item in accept.split(","):
         name, parameters = read_header(item)
         weights[name] = _weight(parameters.get("q", "1"))
     best, best_rank = None, (0.0, 0)
-    for media_type in GIVEN:
+    for media_type in given:
         # The range that says most about a type is the one that counts for it.
         ranges = ("*/*", f"{media_type.partition('/')[0]}/*", media_type)
         specific, weight = max(
@@ -65,7 +66,7 @@ def chosen_media_type(accept: str) -> str:
             best, best_rank = media_type, (weight, specific)
     if best is None:
         raise NotAcceptable(
-            reason=f"Nothing here is what Accept {accept!r} asks for; offered are {', '.join(GIVEN)}."
+            reason=f"Nothing here is what Accept {accept!r} asks for; offered are {', '.join(given)}."
         )
     return best
 
