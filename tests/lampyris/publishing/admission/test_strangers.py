@@ -105,6 +105,8 @@ def test_what_is_no_onnx_is_refused_inside_a_bundle(
     assert rejection.code == "not-onnx"
 
 
+# onnx may know opsets that onnxruntime does not run yet.
+NEWEST_FOR_SURE = 23
 OLDEST_OPSET, NEWEST_OPSET = 7, onnx.defs.onnx_opset_version()
 # Before this one, the weights of a graph were inputs of it as well.
 FIRST_OPSET_WITH_WEIGHTS_ALONE = 9
@@ -129,9 +131,8 @@ def test_model_of_any_opset_that_onnxruntime_runs_is_published(
     outcome = publish(send({"model.onnx": model.SerializeToString()}))
 
     if isinstance(outcome, Rejection):
-        newest = re.search(r"till opset (\d+)", outcome.detail)
-        assert newest, outcome
-        assert opset > int(newest[1])
+        assert opset > NEWEST_FOR_SURE
+        assert re.search(r"till opset \d+|max supported IR version", outcome.detail)
     else:
         assert [spec.name for spec in outcome.signature.inputs] == ["x"]
         assert outcome.artifact.onnxruntime == onnxruntime.__version__
