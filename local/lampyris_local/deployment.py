@@ -10,7 +10,7 @@ import httpx
 import msgspec
 from obstore.store import S3Store
 
-from lampyris.adapters.object_store import ObjectStore
+from lampyris.adapters.object_store import CHECKSUM, ObjectStore
 from lampyris.domain.store import Store
 from lampyris.errors import LampyrisError
 from lampyris_local.folder_endpoint import SCHEME, folder_at
@@ -164,6 +164,7 @@ def _local_deployment(endpoint: str) -> Deployment:
                 # The local cloud takes any; without them a credential would be looked for on the network.
                 access_key_id="local",
                 secret_access_key="local",  # noqa: S106 - not a secret, see above
+                checksum_algorithm=CHECKSUM,
                 # A proxy of its own, used for nothing, keeps it from asking the environment for one.
                 client_options={**_CLIENT, "proxy_url": found.endpoint, "proxy_excludes": "*"},
                 retry_config=_RETRIES,
@@ -222,6 +223,7 @@ def _aws_bucket(name: str, session: Any) -> Store:
             name,
             region=session.region_name,
             credential_provider=Boto3CredentialProvider(session),
+            checksum_algorithm=CHECKSUM,
             client_options=_CLIENT,
             retry_config=_RETRIES,
         )

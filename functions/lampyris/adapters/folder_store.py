@@ -21,11 +21,10 @@ from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO, Literal
 
-from lampyris.adapters.object_keys import check_key, check_prefix, is_key
+from lampyris.adapters.object_keys import OWN, check_key, check_prefix, is_key
 from lampyris.domain.store import Entry, Generation, Stored
 from lampyris.errors import InvalidName, ObjectChanged, ObjectExists, ObjectNotFound, StoreUnavailable
 
-_OWN = ".lampyris"
 _ABANDONED_AFTER_S = 24 * 3600.0
 _COPIED_AT_ONCE_BYTES = 1 << 20
 _LONGEST_NAME_BYTES = 255
@@ -104,10 +103,8 @@ class FolderStore:
     def _path(self, key: str) -> Path:
         """Return where a key's file is. Raises: InvalidName."""
         check_key(key)
-        path, parts = self._root / key, key.split("/")
-        if parts[0] == _OWN:
-            raise InvalidName(kind="an object", name=key, rule=f"{_OWN} is the folder's own")
-        if any(len(part.encode()) > _LONGEST_NAME_BYTES for part in parts):
+        path = self._root / key
+        if any(len(part.encode()) > _LONGEST_NAME_BYTES for part in key.split("/")):
             rule = f"in a folder, each part of a key has at most {_LONGEST_NAME_BYTES} bytes"
             raise InvalidName(kind="an object", name=key, rule=rule)
         if os.path.realpath(path.parent) != str(path.parent):
@@ -181,7 +178,7 @@ class FolderStore:
         if not self._root.is_dir():
             self._root.mkdir(exist_ok=True)  # its parent must be there: else the path is a mistake
             _sync(self._root.parent)
-        own = self._root / _OWN
+        own = self._root / OWN
         (own / "waiting").mkdir(parents=True, exist_ok=True)
         if not self._is_swept:
             self._is_swept = True
@@ -210,7 +207,7 @@ class FolderStore:
                     names = [
                         (one.name, one.is_dir(follow_symlinks=False))
                         for one in found
-                        if is_key(one.name) and prefix + one.name != _OWN and not one.is_symlink()
+                        if is_key(prefix + one.name) and not one.is_symlink()
                     ]
             except (FileNotFoundError, NotADirectoryError):
                 return ()

@@ -4,6 +4,8 @@ from lampyris.errors import InvalidName
 
 _LIMIT_BYTES = 1024  # S3's, in UTF-8
 _NO_PARTS = frozenset(("", ".", ".."))
+# What a folder keeps for itself; in a bucket, what came along when one was copied there.
+OWN = ".lampyris"
 
 
 def is_key(key: str) -> bool:
@@ -11,7 +13,8 @@ def is_key(key: str) -> bool:
 
     A regular expression would say it as well, and take 2 ms of a cold start to compile.
     """
-    if not _NO_PARTS.isdisjoint(key.split("/")):
+    parts = key.split("/")
+    if parts[0] == OWN or not _NO_PARTS.isdisjoint(parts):
         return False
     if not key.isprintable() and any(letter < " " or letter == "\x7f" for letter in key):
         return False
@@ -28,7 +31,7 @@ def check_key(key: str) -> None:
             kind="an object",
             name=key,
             rule=f"a key has at most {_LIMIT_BYTES:,} bytes, and parts with a slash between each two, none "
-            "of which is empty, '.' or '..', or holds a control character",
+            f"of which is empty, '.' or '..', or holds a control character; the first is not {OWN!r}",
         )
 
 

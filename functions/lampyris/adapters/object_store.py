@@ -17,7 +17,7 @@ from obstore.exceptions import (
 )
 from obstore.store import S3Store
 
-from lampyris.adapters.object_keys import check_key, check_prefix
+from lampyris.adapters.object_keys import check_key, check_prefix, is_key
 from lampyris.domain.store import Entry, Generation, Stored
 from lampyris.errors import ObjectChanged, ObjectExists, ObjectNotFound, StoreUnavailable
 
@@ -33,6 +33,8 @@ _CONNECT_TIMEOUT = timedelta(seconds=2)
 _TIMEOUT_S = 10.0
 _RETRY_TIMEOUT = timedelta(seconds=15)
 _MAX_RETRIES = 4
+# S3 refuses what changed on the way, as the signature holds its digest; with this, it keeps the digest too.
+CHECKSUM = "SHA256"
 # S3's answer to a range that begins where the object ends, or behind.
 _NOTHING_THERE = "416 Range Not Satisfiable"
 
@@ -106,8 +108,9 @@ class ObjectStore:
         with _errors("list", prefix, check_prefix):
             try:
                 for found in chain.from_iterable(obstore.list(self._bucket, prefix, offset=after or None)):
-                    if found["path"].startswith(prefix):  # not so what S3's console puts there for a folder
-                        after = found["path"]
+                    after = found["path"]
+                    # What S3's console puts there for a folder does not start so.
+                    if after.startswith(prefix) and is_key(after):
                         yield Entry(key=after, size_bytes=found["size"], modified_at=found["last_modified"])
             except InvalidPathError:  # somebody put an object at a key that obstore does not take
                 from lampyris.adapters.s3_by_boto3 import entries  # noqa: PLC0415 - it imports boto3
@@ -122,7 +125,7 @@ class ObjectStore:
                 from lampyris.adapters.s3_by_boto3 import folders  # noqa: PLC0415 - as above
 
                 found = list(folders(self._bucket, prefix))
-        return sorted(folder.removeprefix(prefix) for folder in found)
+        return sorted(folder.removeprefix(prefix) for folder in found if is_key(folder))
 
     def delete(self, key: str) -> None:
         with _errors("delete", key):
@@ -179,8 +182,7 @@ def s3_store(
     def connect() -> S3Store:
         return S3Store(
             bucket,
-            # The signature covers what is sent, so S3 refuses what changed on the way; this it keeps as well.
-            checksum_algorithm="SHA256",
+            checksum_algorithm=CHECKSUM,
             config={} if endpoint is None else {"endpoint": endpoint},
             client_options=client,
             retry_config=retries,

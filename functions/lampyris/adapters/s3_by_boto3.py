@@ -56,8 +56,7 @@ def folders(bucket: "S3Store", prefix: str) -> Iterator[str]:
     """
     with _errors(f"list {prefix}"):
         for page in _pages(bucket, "list_objects_v2", prefix, Delimiter="/"):
-            found = (one["Prefix"].removesuffix("/") for one in page.get("CommonPrefixes", []))
-            yield from filter(is_key, found)
+            yield from (one["Prefix"].removesuffix("/") for one in page.get("CommonPrefixes", []))
 
 
 def _pages(bucket: "S3Store", operation: str, prefix: str, **given: str) -> Iterator[dict[str, Any]]:

@@ -1,10 +1,12 @@
 """What S3 alone can: addresses that others may use for a while, and versions by way of boto3."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from lampyris.adapters.folder_store import FolderStore
 from lampyris.adapters.object_store import ObjectStore, s3_store
 from lampyris.errors import StoreUnavailable
 
@@ -66,3 +68,23 @@ def test_folder_that_the_console_made_is_not_listed_below_itself(
     s3.put("inbox/a", b"1")
 
     assert [entry.key for entry in s3.list("inbox/")] == ["inbox/a"]
+
+
+def test_folder_copied_to_a_bucket_as_it_is_holds_the_same(
+    s3: ObjectStore, client: Any, bucket: str, tmp_path: Path
+) -> None:
+    folder = FolderStore(tmp_path)
+    for key in ("models/iris/versions/1.json", "models/a b#/ü.json", "blobs/sha256/00"):
+        folder.put(key, key.encode())
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            client.upload_file(str(path), bucket, str(path.relative_to(tmp_path)))
+
+    copied = {entry.key: s3.get(entry.key).data for entry in s3.list("")}
+
+    assert copied == {entry.key: folder.get(entry.key).data for entry in folder.list("")}
+    assert list(s3.list_folders("")) == list(folder.list_folders("")) == ["blobs", "models"]
+
+
+def test_signed_address_asks_for_no_checksum(s3: ObjectStore) -> None:
+    assert "checksum" not in s3.presign("PUT", "uploads/x", 60).lower()

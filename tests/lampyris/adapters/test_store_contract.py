@@ -27,6 +27,8 @@ ODD_KEYS = [
     "a/" + "é" * 120,
 ]
 BAD_KEYS = [
+    ".lampyris",
+    ".lampyris/lock",
     "",
     "/",
     "/a",
