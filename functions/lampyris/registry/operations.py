@@ -94,10 +94,15 @@ def tell_audit(store: Store, operation: Operation, *, details: dict[str, Any] | 
         change=operation.change,
         model=operation.model,
         subject="",
-        document=seal(msgspec.structs.replace(operation, reached="", outcome=None)).digest,
+        document=digest_of_begun(operation),
         details=details or {},
     )
     settle(store, entry, result=0)
+
+
+def digest_of_begun(operation: Operation) -> str:
+    """Return the digest of what was written down when an operation was begun: the audit holds it."""
+    return seal(msgspec.structs.replace(operation, reached="", outcome=None)).digest
 
 
 def end_operation(store: Store, operation: Operation, outcome: msgspec.Struct) -> None:

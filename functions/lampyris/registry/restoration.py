@@ -7,7 +7,7 @@ own, which is told of each version and alias that it was restored.
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -242,9 +242,14 @@ class _Restoration(msgspec.Struct, frozen=True):
                 continue
             sealed = unseal(self.read(copy))
             document = sealed.decode(Alias) if _kind(copy) == "aliases" else decode_version(sealed)
-            subject, made, result = _told(document)
+            subject, made, result, details = _told(document)
             entry = Entry(
-                number=0, change=change, model=document.model, subject=subject, document=sealed.digest
+                number=0,
+                change=change,
+                model=document.model,
+                subject=subject,
+                document=sealed.digest,
+                details=details,
             )
             number = append_once(self.store, entry).number
             settled = Settled(id=made.id, fingerprint=made.fingerprint, number=number, result=result)
@@ -295,12 +300,14 @@ class _Restoration(msgspec.Struct, frozen=True):
             return False
 
 
-def _told(document: Alias | Manifest | Tombstone) -> tuple[str, Change, int]:
-    """Return how the audit calls a document, the change that it holds, and how that one is found again."""
+def _told(document: Alias | Manifest | Tombstone) -> tuple[str, Change, int, dict[str, Any]]:
+    """Return how the audit calls a document, the change that it holds, how that is found, and the details."""
     if isinstance(document, Alias):
-        return f"alias {document.alias}", document.change, document.revision
+        routes = {str(route.manifest.version): route.weight for route in document.routes}
+        details = {"revision": document.revision, "routes": routes}
+        return f"alias {document.alias}", document.change, document.revision, details
     change = document.deleted if isinstance(document, Tombstone) else document.published
-    return f"version {document.version}", change, document.version
+    return f"version {document.version}", change, document.version, {}
 
 
 def _is_unborn(alias: bytes) -> bool:
