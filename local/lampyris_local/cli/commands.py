@@ -256,6 +256,12 @@ app.add_typer(version_commands.app, name="versions")
 app.add_typer(alias_commands.app, name="aliases")
 app.add_typer(registry_commands.uploads, name="uploads")
 app.command(epilog=example("lampyris rejected", "lampyris rejected iris"))(registry_commands.rejected)
-app.command(epilog=example("lampyris audit", "lampyris audit --model iris"))(registry_commands.audit)
+app.command(epilog=example("lampyris audit --model iris", "lampyris audit --verify"))(registry_commands.audit)
+app.command(epilog=example("lampyris backup backups/monday", "lampyris backup s3://my-backups"))(
+    registry_commands.backup
+)
+app.command(
+    epilog=example("lampyris restore backups/monday", "lampyris restore s3://my-backups --model iris")
+)(registry_commands.restore)
 app.command(epilog=example("lampyris gc", "lampyris gc --grace 1 --yes"))(registry_commands.gc)
 app.command(epilog=example('lampyris erase iris --reason "asked to forget"'))(registry_commands.erase)

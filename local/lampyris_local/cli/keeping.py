@@ -3,8 +3,9 @@
 from rich.text import Text
 
 from lampyris.registry.collection import Collected
+from lampyris.registry.copying import Copied
 from lampyris.registry.erasure import Erased
-from lampyris_local.cli.output import answers, count, remarks, size
+from lampyris_local.cli.output import answers, count, hint, program, remarks, size
 
 
 def show_collected(collected: Collected) -> None:
@@ -17,6 +18,21 @@ def show_collected(collected: Collected) -> None:
             f"Spared {count(collected.spared, 'blob')}: too young (--grace), or reserved by a publish.",
             style="quiet",
         )
+
+
+def show_backup(target: str, copied: Copied) -> None:
+    answers().print(f"Backed up to {target}: {_copied(copied)}.")
+    hint("To bring it back", f"{program()} restore {target}")
+
+
+def show_restored(source: str, copied: Copied) -> None:
+    answers().print(f"Restored from {source}: {_copied(copied)}.")
+    hint("To check all of it", f"{program()} audit --verify")
+
+
+def _copied(copied: Copied) -> str:
+    new = f"{count(copied.documents, 'document')} and {count(copied.blobs, 'blob')}, {size(copied.bytes)}"
+    return f"{new}; {copied.skipped:,} were there already" if copied.skipped else new
 
 
 def show_erased(model: str, erased: Erased) -> None:

@@ -10,6 +10,11 @@ from lampyris_local.cli import options
 from lampyris_local.cli.examples import example
 from lampyris_local.cli.session import Session, asks, changes, destroys
 
+# What `audit --verify` exits with when something is wrong.
+FOUND = 1
+
+OnlyModel = Annotated[str | None, typer.Option("--model", metavar="NAME", help="Only this model.")]
+
 uploads = typer.Typer(no_args_is_help=True, help="Places to put uploads at, and what became of them.")
 
 
@@ -75,6 +80,9 @@ def rejected(
 def audit(
     session: Session,
     *,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check all of it; exit with 1 if anything is wrong.")
+    ] = False,
     model: Annotated[
         str | None, typer.Option("--model", metavar="NAME", help="Only changes of this model.")
     ] = None,
@@ -82,10 +90,57 @@ def audit(
     after: options.After = None,
 ) -> None:
     """List who changed what, when and why, the newest first."""
-    from lampyris.control.audit import ListAudit
-    from lampyris_local.cli.audit import show_page
+    from lampyris.control.audit import ListAudit, Verify
+    from lampyris_local.cli.audit import show_page, show_verified
 
-    session.answer("audit list", ListAudit(model=model, limit=limit, after=after), show_page)
+    if not verify:
+        session.answer("audit list", ListAudit(model=model, limit=limit, after=after), show_page)
+        return
+    if model is not None:
+        raise typer.BadParameter("the audit is checked as a whole; leave --model out.")
+    verified = session.answer("audit verify", Verify(), show_verified, working="checking the audit")
+    if verified.findings:
+        raise typer.Exit(FOUND)
+
+
+@changes
+def backup(
+    session: Session,
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="A folder, or another bucket: s3://NAME.")],
+    *,
+    model: OnlyModel = None,
+) -> None:
+    """Copy the registry to a folder or another bucket, verified; go on with one that is there."""
+    from lampyris.control.keeping import BackUp
+    from lampyris_local.cli.keeping import show_backup
+    from lampyris_local.locations import open_location
+
+    backed_up = session.beside(open_location(target, session.deployment))
+    backed_up.answer(
+        "backup", BackUp(model=model), lambda copied: show_backup(target, copied), working="copying"
+    )
+
+
+@destroys
+def restore(
+    session: Session,
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="Where a backup is: a folder, or a bucket: s3://NAME.")
+    ],
+    *,
+    model: OnlyModel = None,
+) -> None:
+    """Bring back what a backup holds and the registry lacks, verified; nothing is overwritten."""
+    from lampyris.control.keeping import Restore
+    from lampyris_local.cli.keeping import show_restored
+    from lampyris_local.locations import open_location
+
+    whole = "" if model is None else f"model {model!r} of "
+    restored = session.beside(open_location(source, session.deployment))
+    session.confirm(f"Restore {whole}the backup at {source}?")
+    restored.answer(
+        "restore", Restore(model=model), lambda copied: show_restored(source, copied), working="restoring"
+    )
 
 
 @destroys

@@ -11,7 +11,7 @@ A command is written with a `session` first; its decorator puts options in the p
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import Parameter, Signature, signature
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import msgspec
 
     from lampyris.control.call import Caller, Registry
+    from lampyris.domain.store import Store
     from lampyris_local.deployment import Deployment
 
 T = TypeVar("T")
@@ -71,6 +72,12 @@ class Session:
             show(answer)
         return answer
 
+    def beside(self, backups: "Store") -> "Session":
+        """Return the same session, with a place for backups."""
+        from msgspec.structs import replace as with_field
+
+        return replace(self, registry=with_field(self.registry, backups=backups))
+
     def confirm(self, question: str) -> None:
         """Have what cannot be undone confirmed. Raises: NotConfirmed; typer.Abort if the answer is no."""
         if self.yes:
@@ -87,7 +94,7 @@ class Session:
         if not working or not console.is_terminal:
             yield self.registry
             return
-        from msgspec.structs import replace
+        from msgspec.structs import replace as with_field
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
         with Progress(
@@ -99,7 +106,7 @@ class Session:
             transient=True,
         ) as progress:
             task = progress.add_task(working, total=None)
-            yield replace(
+            yield with_field(
                 self.registry,
                 progress=lambda done, total: progress.update(task, completed=done, total=total),
             )

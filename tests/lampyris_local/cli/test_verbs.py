@@ -1,6 +1,7 @@
 """Every verb of the registry as a command, on a folder with versions that nobody had to try."""
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -279,3 +280,62 @@ def test_erased_model_leaves_its_numbers(run: Run, store: FolderStore) -> None:
     assert "Erased iris: 2 versions" in result.stdout
     assert not list(store.list("blobs/"))
     assert [row.split()[0] for row in run("versions", "list", "iris").stdout.splitlines()[1:]] == ["2", "1"]
+
+
+def test_whole_audit_is_verified(run: Run) -> None:
+    run("aliases", "set", "iris", 1)
+
+    result = run("audit", "--verify")
+
+    assert result.exit_code == 0
+    assert "3 entries, and all that they tell of, are whole." in result.stdout
+
+
+def test_altered_entry_is_found_with_exit_1(run: Run, store: FolderStore) -> None:
+    run("aliases", "set", "iris", 1, "--reason", "honest")
+    entry = store.get("audit/000000003.json").data
+    store.put("audit/000000003.json", entry.replace(b"honest", b"forged"))
+
+    result = run("audit", "--verify")
+    document = json.loads(run("audit", "--verify", "--json").stdout)
+
+    assert result.exit_code == 1
+    assert "✗ audit/000000003.json (entry 3)" in result.stdout
+    assert "audit/000000003.json" in [finding["key"] for finding in document["findings"]]
+
+
+def test_audit_is_verified_whole_or_not_at_all(run: Run) -> None:
+    assert run("audit", "--verify", "--model", "iris").exit_code == 2
+
+
+def test_backup_brings_a_lost_registry_back(run: Run, tmp_path: Path) -> None:
+    run("aliases", "set", "iris", 1)
+    backed_up = run("backup", tmp_path / "backup")
+    shutil.rmtree(tmp_path / "registry")
+
+    restored = run("restore", tmp_path / "backup", "--yes")
+
+    assert f"Backed up to {tmp_path / 'backup'}: " in backed_up.stdout
+    assert restored.exit_code == 0, restored.stderr
+    assert run("aliases", "show", "iris").exit_code == 0
+    assert run("audit", "--verify").exit_code == 0
+
+
+def test_second_backup_copies_what_is_new(run: Run, tmp_path: Path) -> None:
+    run("backup", tmp_path / "backup")
+    run("aliases", "set", "iris", 1)
+
+    again = json.loads(run("backup", tmp_path / "backup", "--json").stdout)
+
+    assert again["done"]
+    assert again["skipped"] > again["documents"] > 0
+    assert again["blobs"] == 0
+
+
+def test_what_is_no_backup_is_not_restored(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+
+    result = run("restore", tmp_path / "empty", "--yes")
+
+    assert result.exit_code == 1
+    assert "backup" in result.stderr
