@@ -1,7 +1,7 @@
 """Which version of an alias answers a request: its share, its caller's key, and whether it can be loaded."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from lampyris.domain.manifest import Alias, Manifest
 from lampyris.domain.traffic import pick, position
@@ -16,15 +16,18 @@ _RETRY_S, _RETRY_AT_MOST_S = 30.0, 900.0
 _CANARY_SHARE = 0.5
 
 
-class Asked(Protocol):
-    """What of a request decides who answers it. Requests with one sticky key get one version."""
+if TYPE_CHECKING:  # making a protocol takes a cold start as long as reading this file
+    from typing import Protocol
 
-    @property
-    def sticky_key(self) -> str: ...
-    @property
-    def deadline_s(self) -> float: ...
-    @property
-    def trace(self) -> Trace: ...
+    class Asked(Protocol):
+        """What of a request decides who answers it. Requests with one sticky key get one version."""
+
+        @property
+        def sticky_key(self) -> str: ...
+        @property
+        def deadline_s(self) -> float: ...
+        @property
+        def trace(self) -> Trace: ...
 
 
 class Releases:
@@ -44,7 +47,7 @@ class Releases:
         self._random = random
         self._failed: dict[str, tuple[float, float]] = {}  # by artifact: until when, and for how long
 
-    def choose(self, asked: Asked, model: str, version: str) -> Manifest:
+    def choose(self, asked: "Asked", model: str, version: str) -> Manifest:
         """Return the version that answers, and note it.
 
         A canary is loaded here, and if that fails, for whatever reason, the stable version answers.
@@ -61,7 +64,7 @@ class Releases:
         trace.manifest = found.stable if len(found.routes) == 1 else self._one_of(found, asked)
         return trace.manifest
 
-    def _one_of(self, alias: Alias, asked: Asked) -> Manifest:
+    def _one_of(self, alias: Alias, asked: "Asked") -> Manifest:
         key = asked.sticky_key
         chosen = pick(alias.routes, position(alias.model, alias.alias, key) if key else self._random())
         if chosen is alias.stable or self._is_loaded(chosen, asked):
@@ -69,7 +72,7 @@ class Releases:
         asked.trace.canary = chosen
         return alias.stable
 
-    def _is_loaded(self, canary: Manifest, asked: Asked) -> bool:
+    def _is_loaded(self, canary: Manifest, asked: "Asked") -> bool:
         digest = canary.artifact.digest
         now_s = self._clock()
         until_s, waited_s = self._failed.get(digest, (now_s, 0.0))
