@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from lampyris.adapters.memory_store import MemoryStore
 from lampyris.adapters.object_store import memory_store
-from lampyris.domain.bundle import MODEL_FILE, PROBE_FILE, Bundle, BundleFile
+from lampyris.domain.bundle import (
+    EVALUATION_FILE,
+    MODEL_FILE,
+    PROBE_FILE,
+    REFERENCE_FILE,
+    Bundle,
+    BundleFile,
+)
 from lampyris.domain.layout import BUNDLE_FILE, Upload
 from lampyris.domain.manifest import PART_SIZE_BYTES
 from lampyris.errors import CorruptBundle, UploadRefused, UploadTooLarge
@@ -64,6 +71,17 @@ def test_bundle_is_received_whole(store: MemoryStore, bundle: Files, folder: Pat
     assert (folder / PROBE_FILE).read_bytes() == bundle[PROBE_FILE]
 
 
+def test_what_a_bundle_is_measured_with_is_written_to_disk(
+    store: MemoryStore, changed: Callable[..., Files], folder: Path
+) -> None:
+    drop(store, changed({EVALUATION_FILE: b"a test set", REFERENCE_FILE: b"the model in fp32"}))
+
+    take(store, BUNDLE, folder)
+
+    assert (folder / EVALUATION_FILE).read_bytes() == b"a test set"
+    assert (folder / REFERENCE_FILE).read_bytes() == b"the model in fp32"
+
+
 def test_only_names_of_ours_are_written_to_disk(
     store: MemoryStore, changed: Callable[..., Files], folder: Path
 ) -> None:
@@ -109,6 +127,29 @@ def test_extra_file_is_refused_by_name(store: MemoryStore, bundle: Files, folder
     drop(store, {**bundle, "weights.bin": b"x"})
 
     with pytest.raises(CorruptBundle, match=r"files/weights\.bin was uploaded, but"):
+        take(store, BUNDLE, folder)
+
+
+@pytest.mark.parametrize("key", [BUNDLE.signature_key, BUNDLE.instructions_key])
+def test_files_beside_a_bundle_are_no_extra_files(
+    store: MemoryStore, bundle: Files, folder: Path, key: str
+) -> None:
+    drop(store, bundle)
+    store.put(key, b"{}" if key.endswith(".json") else bytes(64))
+
+    received = take(store, BUNDLE, folder)
+
+    assert key.removeprefix(BUNDLE.prefix) in received.files
+
+
+@pytest.mark.parametrize("name", ["deep/bundle.sig", "deep/instructions.json", "bundle.sig.bak", "notes.txt"])
+def test_file_of_another_name_or_place_is_refused(
+    store: MemoryStore, bundle: Files, folder: Path, name: str
+) -> None:
+    drop(store, bundle)
+    store.put(f"{BUNDLE.prefix}{name}", b"x")
+
+    with pytest.raises(CorruptBundle, match="was uploaded, but"):
         take(store, BUNDLE, folder)
 
 
