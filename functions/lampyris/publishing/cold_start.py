@@ -1,7 +1,8 @@
 """The process in which a cold start is timed; `confinement` starts it.
 
 It does what a new predict environment does once it has the artifact: Python starts, numpy and onnxruntime are
-imported, the session is opened and runs once. Without the fetch from the store, and without HTTP.
+imported, the session is opened and runs once. Without the fetch from the store, and without HTTP; on the CPU
+that publishing has, which may be more or less than predicting has.
 """
 
 import gc

@@ -53,8 +53,8 @@ def evaluate(
     if not path.exists():
         return {}
     test = read_evaluation_set(path, signature, limit_bytes=limit_bytes)
-    exam = _Exam(test, signature.outputs[0].name, deadline_s)
-    score = exam.score(session)
+    evaluation = _Evaluation(test, signature.outputs[0].name, deadline_s)
+    score = evaluation.score(session)
     if test.labels.min() < 0 or test.labels.max() >= score.classes:
         raise CorruptBundle(
             reason=f"{EVALUATION_FILE}: the labels go from {test.labels.min()} to {test.labels.max()}; "
@@ -63,21 +63,21 @@ def evaluate(
     measured = {"accuracy": score.accuracy, "samples": float(len(test.labels))}
     reference = folder / REFERENCE_FILE
     if reference.exists():
-        measured["accuracy_fp32"] = _reference_accuracy(reference, exam, score.classes)
+        measured["accuracy_fp32"] = _reference_accuracy(reference, evaluation, score.classes)
     live = folder / LIVE_FOLDER / GRAPH_FILE
     if live.exists():
-        accuracy = _live_accuracy(live, exam, score.classes)
+        accuracy = _live_accuracy(live, evaluation, score.classes)
         measured |= {} if accuracy is None else {"accuracy_live": accuracy}
     return measured
 
 
-def _reference_accuracy(reference: Path, exam: "_Exam", classes: int) -> float:
+def _reference_accuracy(reference: Path, evaluation: "_Evaluation", classes: int) -> float:
     """Raises: CorruptBundle, MemoryError."""
     try:
         inspect(reference)
         with refusing("load the model"):
             session = open_session(reference, threads=1)
-        score = exam.score(session)
+        score = evaluation.score(session)
     except UploadRefused as refusal:
         raise CorruptBundle(reason=f"{REFERENCE_FILE}: {refusal}") from None
     if score.classes != classes:
@@ -87,17 +87,17 @@ def _reference_accuracy(reference: Path, exam: "_Exam", classes: int) -> float:
     return score.accuracy
 
 
-def _live_accuracy(live: Path, exam: "_Exam", classes: int) -> float | None:
+def _live_accuracy(live: Path, evaluation: "_Evaluation", classes: int) -> float | None:
     try:
         with refusing("load the model"):
             session = open_session(live, threads=1)
-        score = exam.score(session)
+        score = evaluation.score(session)
     except (UploadRefused, MemoryError):  # which says nothing about the model on trial
         return None
     return score.accuracy if score.classes == classes else None
 
 
-class _Exam:
+class _Evaluation:
     """A test set that models are asked, one after the other, until the time for all is over."""
 
     def __init__(self, test: EvaluationSet, output: str, deadline_s: float) -> None:
