@@ -1,11 +1,16 @@
 """Which measurements keep to which gates, and what is said of those that do not."""
 
+import re
+
 import msgspec
 import pytest
 
 from lampyris.domain.bundle import Gates
+from lampyris.domain.layout import BUNDLE_FILE
 from lampyris.domain.manifest import Gate
+from lampyris.errors import CorruptBundle
 from lampyris.publishing.gates import failure, judge
+from lampyris.publishing.inbox import read_bundle
 
 ALL = Gates(
     min_accuracy=0.97,
@@ -96,6 +101,24 @@ def test_better_than_live_can_be_demanded() -> None:
 
     assert failed(judge(gates, GOOD, has_live=True)) == []
     assert failed(judge(gates, {**GOOD, "accuracy_live": 0.979}, has_live=True)) == ["max_drop_live"]
+
+
+@pytest.mark.parametrize(
+    ("gates", "reason"),
+    [
+        ({"min_acuracy": 0.9}, "unknown field `min_acuracy` - at `$.gates`"),
+        ({"min_accuracy": 97}, r"Expected `float` <= 1.0 - at `$.gates.min_accuracy`"),
+        ({"max_size_bytes": 0}, r"Expected `int` >= 1 - at `$.gates.max_size_bytes`"),
+        ({"on_failure": "ignore"}, "Invalid enum value 'ignore' - at `$.gates.on_failure`"),
+    ],
+)
+def test_gate_that_there_is_not_makes_a_bundle_unreadable(
+    bundle: dict[str, bytes], gates: dict[str, object], reason: str
+) -> None:
+    document = msgspec.json.decode(bundle[BUNDLE_FILE])
+
+    with pytest.raises(CorruptBundle, match=re.escape(reason)):
+        read_bundle(msgspec.json.encode({**document, "gates": gates}))
 
 
 def test_failure_names_every_gate_that_failed_what_came_and_what_would_have_passed() -> None:
