@@ -31,7 +31,7 @@ def test_card_tells_of_the_version_and_of_the_aliases_that_use_it(run: Any, publ
     assert (card.model, card.version) == ("iris", 1)
     assert card.markdown.startswith("# iris, version 1")
     assert "live" in card.markdown
-    assert card.html.startswith("<!doctype html>")
+    assert card.html.startswith("<!DOCTYPE html>")
 
 
 def test_bill_of_materials_is_the_document_that_was_put(run: Any, billed: str) -> None:

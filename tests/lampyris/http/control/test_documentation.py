@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,11 @@ from PIL import Image
 from lampyris.adapters.object_store import s3_store
 from lampyris.domain.store import Store
 from lampyris.http.problems import INTERNAL_ERROR, PROBLEMS
+from lampyris.registry.aliases import roll_back
+from lampyris.registry.changes import Author
 
 PAGE = (Path(__file__).parents[4] / "docs/http-api.md").read_text()
-BUCKET = "documentation"  # every moto server in this process shares its buckets
+BUCKETS = count(1)  # every moto server in this process shares its buckets
 FLOWERS = np.array([[5.1, 3.5, 1.4, 0.2], [6.2, 2.9, 4.3, 1.3]], np.float32)
 
 
@@ -32,7 +36,6 @@ def endpoint() -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
-    httpx.put(f"{url}/{BUCKET}").raise_for_status()
     yield url
     server.stop()
 
@@ -43,12 +46,18 @@ def store(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Store:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    return s3_store(BUCKET, endpoint=endpoint)
+    bucket = f"documentation-{next(BUCKETS)}"
+    httpx.put(f"{endpoint}/{bucket}").raise_for_status()
+    return s3_store(bucket, endpoint=endpoint)
 
 
 @pytest.fixture
-def models(publish_linear: Any, publish_picture: Any) -> None:
-    publish_linear("iris", width=4)
+def models(store: Store, publish_linear: Any, publish_picture: Any) -> None:
+    """Publish what the page calls; of `iris` the newest version is not live yet."""
+    for seed in range(3):
+        publish_linear("iris", width=4, seed=seed)
+    roll_back(store, "iris", "live", author=Author(key="back", by="a test"), now=datetime.now(UTC))
+    publish_linear("old", width=4)
     publish_picture("digits")
 
 
@@ -61,6 +70,7 @@ def folder(tmp_path: Path) -> Path:
         Image.new("L", (4, 4), 200).save(place / name)
     np.savetxt(place / "flowers.csv", FLOWERS, delimiter=",")
     np.save(place / "flowers.npy", FLOWERS)
+    (place / "iris.onnx").write_bytes(b"a model")
     (place / "flowers.ndjson").write_text("".join(f"{row}\n" for row in FLOWERS.tolist()))
     (place / ".curlrc").write_text("silent\nshow-error\nfail-with-body\n")
     return place
