@@ -13,8 +13,8 @@ from lampyris.adapters.memory_store import MemoryStore
 from lampyris.domain.store import Generation, Store
 from lampyris.errors import LampyrisError
 
-KEYS = ["a", "b/x", "b/x!", "b/y/z", "b-c/x", "é/日"]
-PREFIXES = ["", "b/", "b/y/", "b-c/", "nothing/"]
+KEYS = ["b/x", "b/y/z", "b-c/é"]
+PREFIXES = ["", "b/", "b/y/", "nothing/"]
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -80,8 +80,8 @@ class Subject:
         return {key: found.data for key, found in standing.items()}
 
 
-@settings(deadline=None, max_examples=60)
-@given(steps=st.lists(STEPS, max_size=25))
+@settings(deadline=None, max_examples=50)
+@given(steps=st.lists(STEPS, min_size=20, max_size=30))
 def test_folder_does_as_memory_does(steps: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as name:
         memory, folder = Subject(MemoryStore()), Subject(FolderStore(Path(name) / "registry"))
