@@ -158,10 +158,14 @@ def _settle_last(store: Store, standing: Standing | None) -> None:
 
 
 def _made(store: Store, current: Alias, made: Settled) -> Alias:
+    """Return what a change made, or found, however often the alias moved since."""
     try:
-        return read_revision(store, current.model, current.alias, made.result)
-    except ObjectNotFound:  # erased since
-        raise no_alias(store, current.model, current.alias) from None
+        revision = read_revision(store, current.model, current.alias, made.result)
+    except ObjectNotFound:
+        revision = None
+    if revision is None or (made.number and revision.change.id != made.id):  # erased since, and made anew
+        raise no_alias(store, current.model, current.alias)
+    return revision
 
 
 def _unborn(model: str, alias: str, change: Change) -> Alias:

@@ -118,6 +118,8 @@ def _settled(store: Store, document: Made, sealed: Sealed) -> Made:
     """Return a version, once the rest of its publishing or deletion is written down, whoever began it."""
     details: dict[str, Any] = {}
     if isinstance(document, Tombstone):
+        if document.upload is None:  # its model was erased, which has an entry of its own
+            return document
         change = document.deleted
     elif document.closing is None:
         change = document.published

@@ -80,7 +80,7 @@ class Registry:
     def publish(self, upload: str, alias: str = "live") -> Manifest:
         manifest = self.commit(upload)
         assert isinstance(manifest, Manifest)
-        author = self.author(f"{alias}:{self.model}:{upload}")
+        author = self.author(f"{alias}:{self.model}:{manifest.version}")
         aliases.publish_to_alias(self.store, manifest, alias=alias, author=author, now=NOW)
         return manifest
 
@@ -198,7 +198,8 @@ def _check_versions(store: Store, model: str) -> None:
     uploads = []
     for version in versions:
         document = find_version(store, model, version)
-        uploads.append(document.upload)
+        if document.upload is not None:  # as of those that were erased
+            uploads.append(document.upload)
         if isinstance(document, Manifest):
             assert store.size_bytes(blob_key(document.artifact.graph.digest))
     assert len(set(uploads)) == len(uploads)

@@ -151,7 +151,7 @@ def test_outcome_that_somebody_only_began_to_write_is_written_nevertheless(
     busy_registry.publish("u1")
     busy_registry.publish("u2")
 
-    assert busy > {revision_key("iris", "live", 1), change_key("live:iris:u1")}
+    assert busy > {revision_key("iris", "live", 1), change_key("live:iris:1")}
     checks.all_settled(store)
 
 
