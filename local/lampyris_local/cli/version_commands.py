@@ -103,8 +103,6 @@ def card(
 def bom(session: Session, model: options.Model, version: options.Version) -> None:
     """Print a version's software bill of materials (CycloneDX)."""
     from lampyris.control.versions import OneVersion
-    from lampyris_local.cli.versions import show_bill_of_materials
+    from lampyris_local.cli.output import print_json
 
-    session.answer(
-        "versions bill-of-materials", OneVersion(model=model, version=version), show_bill_of_materials
-    )
+    print_json(session.ask("versions bill-of-materials", OneVersion(model=model, version=version)))

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from lampyris.control.comparison import Comparison, Value
 from lampyris.control.pages import Page
+from lampyris.control.papers import CardTexts
 from lampyris.control.versions import DeletedVersion, LivingVersion
 from lampyris.domain.manifest import Manifest
 from lampyris.domain.signature import TensorSpec
@@ -23,7 +24,6 @@ from lampyris_local.cli.output import (
     new_table,
     page_hint,
     percent,
-    print_json,
     program,
     remarks,
     size,
@@ -152,15 +152,11 @@ def show_deleted(version: DeletedVersion) -> None:
     hint("To remove its bytes as well", f"{program()} gc")
 
 
-def show_card(markdown: str) -> None:
-    sys.stdout.write(markdown)
+def show_card(card: CardTexts) -> None:
+    sys.stdout.write(card.markdown)
 
 
-def show_bill_of_materials(document: object) -> None:
-    print_json(document)
-
-
-def write_card(html: str, file: Path) -> None:
-    """Raises: UnwritableFile."""
-    write_file(file, html.encode())
+def write_card(card: CardTexts, file: Path) -> None:
+    """Write a model card as a web page. Raises: UnwritableFile."""
+    write_file(file, card.html.encode())
     remarks().print(f"Wrote {file}.")

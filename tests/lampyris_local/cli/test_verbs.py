@@ -142,6 +142,27 @@ def test_one_version_is_nothing_to_compare(run: Run) -> None:
     assert run("versions", "compare", "iris", 1).exit_code == 2
 
 
+def test_model_card_is_markdown_or_a_web_page(run: Run, tmp_path: Path) -> None:
+    printed = run("versions", "card", "iris", 1)
+    written = run("versions", "card", "iris", 1, "--html", tmp_path / "card.html")
+
+    assert printed.stdout.startswith("# ")
+    assert "iris" in printed.stdout
+    assert "Wrote" in written.stderr
+    assert "<html" in (tmp_path / "card.html").read_text()
+
+
+def test_model_card_that_cannot_be_written_is_named(run: Run, tmp_path: Path) -> None:
+    result = run("versions", "card", "iris", 1, "--html", tmp_path / "absent" / "card.html")
+
+    assert result.exit_code == 1
+    assert "[unwritable-file]" in result.stderr
+
+
+def test_bill_of_materials_is_printed_as_it_is(run: Run) -> None:
+    assert json.loads(run("versions", "bom", "iris", 1).stdout) == {"bomFormat": "CycloneDX"}
+
+
 def test_deleted_version_says_so_and_keeps_its_number(run: Run) -> None:
     result = run("versions", "delete", "iris", 2, "--yes", "--reason", "wrong data")
 
