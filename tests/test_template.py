@@ -1,5 +1,6 @@
 """The template as CloudFormation would see it: translated as AWS does, then linted and looked at."""
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from check_template import problems, translate
+from lampyris.publishing.signing import read_trusted_keys
 
 ROOT = Path(__file__).parent.parent
 TEMPLATE = (ROOT / "template.yaml").read_text()
@@ -93,6 +95,7 @@ def test_functions_are_told_what_their_bootstrap_reads(resources: dict[str, Reso
     bucket = {"LAMPYRIS_BUCKET": {"Ref": "Bucket"}}
     assert functions["PublishFunction"]["Environment"]["Variables"] == {
         **bucket,
+        "LAMPYRIS_TRUSTED_KEYS": {"Ref": "TrustedKeys"},
         "POWERTOOLS_LOG_LEVEL": "INFO",
         "POWERTOOLS_METRICS_NAMESPACE": "Lampyris",
         "POWERTOOLS_SERVICE_NAME": "publish",
@@ -205,12 +208,31 @@ def test_control_may_sign_uploads_and_touch_nothing_else_of_the_bucket(
     assert control["s3:PutObject"] == below("uploads")
 
 
-def test_publish_may_not_write_to_the_inbox_nor_delete_anything(resources: dict[str, Resource]) -> None:
+def test_publish_may_not_write_to_the_inbox_nor_delete_what_is_published(
+    resources: dict[str, Resource],
+) -> None:
     publish = allowed(resources, "PublishRole")
 
-    assert publish["s3:PutObject"] == below("blobs", "models", "rejected", "tuned", "tuning")
-    assert [action for action in publish if "Delete" in action] == ["sqs:DeleteMessage"]
+    assert publish["s3:PutObject"] == [
+        *below("blobs", "models", "audit"),
+        {"Fn::Sub": "${Bucket.Arn}/audit-head.json"},
+        *below("changes", "reservations", "rejected", "tuned", "tuning"),
+    ]
+    assert publish["s3:DeleteObject"] == below("reservations")
+    assert {action for action in publish if "Delete" in action} == {"s3:DeleteObject", "sqs:DeleteMessage"}
     assert publish["sqs:ReceiveMessage"] == [{"Fn::GetAtt": ["InboxQueue", "Arn"]}]
+
+
+def test_parameter_for_trusted_keys_takes_what_publishing_reads(template: dict[str, Any]) -> None:
+    pattern = template["Parameters"]["TrustedKeys"]["AllowedPattern"]
+    keys = [base64.b64encode(bytes.fromhex("302a300506032b6570032100") + bytes([i]) * 32) for i in range(3)]
+    line = b", ".join(keys).decode()
+
+    assert len(read_trusted_keys(line)) == 3
+    assert re.fullmatch(pattern, line)
+    assert re.fullmatch(pattern, "")
+    assert not re.fullmatch(pattern, line + "x")
+    assert not re.fullmatch(pattern, base64.b64encode(bytes(44)).decode())
 
 
 def test_bucket_is_encrypted_versioned_private_and_outlives_the_stack(
