@@ -80,7 +80,7 @@ class Subject:
         return {key: found.data for key, found in standing.items()}
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(steps=st.lists(STEPS, min_size=20, max_size=30))
 def test_folder_does_as_memory_does(steps: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as name:
