@@ -138,7 +138,7 @@ def payload_v2(
     edge = urlsplit(place.api_url)
     headers = {
         "host": edge.netloc,
-        **_joined((name.lower(), value) for name, value in request.headers),
+        **_joined((name.lower(), _readable(value)) for name, value in request.headers),
         "x-forwarded-for": request.source_ip,
         "x-forwarded-port": str(edge.port),
         "x-forwarded-proto": edge.scheme,
@@ -185,6 +185,11 @@ def payload_v2(
             request.body.decode(errors="replace") if is_text else base64.b64encode(request.body).decode()
         )
     return event
+
+
+def _readable(value: str) -> str:
+    """Replace bytes that are not UTF-8, which come as halves of surrogate pairs: an event is JSON."""
+    return value.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _joined(pairs: Any) -> dict[str, str]:

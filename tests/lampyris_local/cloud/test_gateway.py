@@ -211,6 +211,12 @@ def test_query_parameters_are_decoded_and_the_raw_query_is_not() -> None:
     assert event["queryStringParameters"] == {"a": "1 2,x y", "b": ""}
 
 
+def test_header_that_is_not_utf_8_is_made_readable() -> None:
+    event = event_of(["$default"], method="GET", path="/", headers=[("x-what", "\udcc0 é")])
+
+    assert event["headers"]["x-what"] == "\ufffd é"
+
+
 @pytest.mark.parametrize(
     "media_type",
     [

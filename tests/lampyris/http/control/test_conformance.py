@@ -88,7 +88,7 @@ def models(publish_linear: Any, publish_picture: Any) -> None:
 
 @SCHEMA.parametrize()
 @settings(
-    max_examples=10,
+    max_examples=6,
     deadline=None,
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
