@@ -119,7 +119,7 @@ def _open(
     profile: str | None,
     region: str | None,
     as_json: bool,
-    reason: str = "",
+    reason: str | None = None,
     idempotency_key: str | None = None,
     if_revision: int | None = None,
     yes: bool = False,
@@ -136,9 +136,10 @@ def _open(
         deployment=deployment,
         registry=Registry(store=deployment.store, now=lambda: datetime.now(UTC)),
         caller=Caller(
-            by=caller_of(deployment, profile=profile, region=region),
+            # Who only asks is not written down anywhere, and AWS is not asked who it is.
+            by="" if reason is None else caller_of(deployment, profile=profile, region=region),
             key=secrets.token_hex(16) if idempotency_key is None else idempotency_key,
-            reason=reason,
+            reason=reason or "",
             expected=if_revision,
         ),
         as_json=as_json,
