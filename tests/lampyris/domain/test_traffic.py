@@ -44,6 +44,12 @@ def test_each_version_gets_its_share() -> None:
     assert shares == {1: 900, 2: 100}
 
 
+def test_the_stable_route_has_the_lower_end() -> None:
+    routes = (route(1, 90), route(2, 9), route(3, 1))
+
+    assert [pick(routes, point).version for point in (0.0, 0.89, 0.91, 0.98, 0.995)] == [1, 1, 2, 2, 3]
+
+
 def test_a_route_without_weight_gets_nothing() -> None:
     routes = (route(1, 0), route(2, 100), route(3, 0))
 

@@ -136,13 +136,12 @@ def test_environments_agree_about_a_key_and_keep_it_while_its_canary_grows(
     assert canaries[0] < canaries[1] < canaries[2]
 
 
-def test_where_there_is_one_version_nothing_is_drawn_hashed_or_loaded(
+def test_where_there_is_one_version_nothing_is_drawn_or_loaded(
     versions: list[Manifest], start: Any, watched: Any
 ) -> None:
     draws = Draws(lambda: 0.5)
-    asked = Asked(sticky_key="mine")
 
-    chosen = start(draws).choose(asked, "glow", "live")
+    chosen = start(draws).choose(Asked(), "glow", "live")
 
     assert chosen.version == 2
     assert draws.count == 0
