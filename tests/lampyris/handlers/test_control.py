@@ -27,20 +27,24 @@ def run(code: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-OPEN_UPLOAD = """
+ASK = """
 import json, sys
 from lampyris.handlers.control import handler
 class Context:
     aws_request_id = "req-1"
     def get_remaining_time_in_millis(self): return 10_000
-event = {"rawPath": "/uploads", "headers": {}, "requestContext": {"http": {"method": "POST"}}}
+event = {"rawPath": "PATH", "headers": {}, "requestContext": {"http": {"method": "METHOD"}}}
 response = handler(event, Context())
 print(json.dumps({"response": response, "loaded": sorted(sys.modules)}))
 """
 
 
+def ask(method: str, path: str) -> Any:
+    return run(ASK.replace("METHOD", method).replace("PATH", path))
+
+
 def test_upload_is_signed_by_the_functions_role_and_needs_no_prediction_library() -> None:
-    answer = run(OPEN_UPLOAD)
+    answer = ask("POST", "/uploads")
 
     document = json.loads(answer["response"]["body"])
     assert answer["response"]["statusCode"] == 201
@@ -50,4 +54,11 @@ def test_upload_is_signed_by_the_functions_role_and_needs_no_prediction_library(
     assert "X-Amz-Security-Token=token" in document["url"]
     assert "X-Amz-Expires=900" in document["url"]
     assert document["limit_bytes"] == 128 * 2**20
+    assert not UNWANTED.intersection(answer["loaded"])
+
+
+def test_question_to_the_registry_needs_no_prediction_library_and_no_boto3() -> None:
+    answer = ask("GET", "/models/Iris")
+
+    assert json.loads(answer["response"]["body"])["code"] == "invalid-name"
     assert not UNWANTED.intersection(answer["loaded"])

@@ -24,12 +24,13 @@ TEMPLATE = Path(__file__).parents[4] / "template.yaml"
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
 class Context:
     """An invocation with so many seconds left."""
 
-    left_s: float = 29.0
-    aws_request_id: str = "req-1"
+    aws_request_id = "req-1"
+
+    def __init__(self, left_s: float) -> None:
+        self.left_s = left_s
 
     def get_remaining_time_in_millis(self) -> int:
         return int(self.left_s * 1000)

@@ -46,8 +46,9 @@ NAMES: dict[str, list[Any]] = {
 NUMBERS = [1, 2]
 
 
-def is_number(parameter: Mapping[str, Any]) -> bool:
-    return parameter.get("schema", {}).get("type") == "integer"
+def known_values(parameter: Mapping[str, Any]) -> list[Any]:
+    is_number = parameter["schema"].get("type") == "integer"
+    return NUMBERS if is_number else NAMES[parameter["name"]]
 
 
 def with_known_names() -> dict[str, Any]:
@@ -58,8 +59,8 @@ def with_known_names() -> dict[str, Any]:
                 if path.endswith(ending):
                     operation["requestBody"]["content"]["application/json"]["example"] = example
             for parameter in operation.get("parameters", []):
-                known = NUMBERS if is_number(parameter) else NAMES.get(parameter.get("name"))
                 if parameter.get("in") == "path":
+                    known = known_values(parameter)
                     parameter |= {"schema": {"enum": known}, "example": known[0]}
                 elif parameter.get("name") == "versions":
                     parameter["schema"]["items"] = {"enum": NUMBERS}
