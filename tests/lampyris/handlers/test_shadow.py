@@ -103,6 +103,21 @@ def shadow(store: Store, model: str = "glow") -> None:
     set_shadow(store, model, "live", 2, author=Author(key=f"{model} 2", by="a test"), now=NOW)
 
 
+def value(name: str, kind: int = TensorProto.FLOAT, shape: tuple[str, ...] = ("n",)) -> Any:
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def publish_nodes(publish: Any, *nodes: Any, output: str = "y") -> None:
+    """Publish a model "raw" that makes an output of a vector x."""
+    graph = helper.make_graph(nodes, "g", [value("x")], [value(output)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    signature = Signature(
+        inputs=(TensorSpec(name="x", datatype="FP32", shape=(-1,)),),
+        outputs=(TensorSpec(name=output, datatype="FP32", shape=(-1,)),),
+    )
+    publish("raw", model=model, signature=signature)
+
+
 def comparisons(store: Store) -> list[Comparison]:
     return [msgspec.json.decode(store.get(entry.key).data, type=Comparison) for entry in store.list(SHADOWED)]
 
@@ -167,20 +182,9 @@ def test_a_shadow_with_another_signature_fails_by_the_code_that_a_caller_would_h
 
 def test_a_shadow_without_the_output_differs(publish: Any, store: Store, ask: Ask, run: Run) -> None:
     for output in ("y", "z"):
-        graph = helper.make_graph(
-            [helper.make_node("Identity", ["x"], [output])],
-            "g",
-            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"])],
-            [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n"])],
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-        signature = Signature(
-            inputs=(TensorSpec(name="x", datatype="FP32", shape=(-1,)),),
-            outputs=(TensorSpec(name=output, datatype="FP32", shape=(-1,)),),
-        )
-        publish("same", model=model, signature=signature)
-    shadow(store, "same")
-    ask("same", inputs=[1.0, 2.0])
+        publish_nodes(publish, helper.make_node("Identity", ["x"], [output]), output=output)
+    shadow(store, "raw")
+    ask("raw", inputs=[1.0, 2.0])
 
     run()
 
@@ -201,41 +205,51 @@ def test_a_shadow_that_cannot_be_loaded_fails(publish_linear: Any, store: Store,
     assert found.code == "artifact-damaged"
 
 
+def test_a_shadow_that_is_too_slow_fails_in_the_time_that_a_caller_has(
+    publish: Any, store: Store, ask: Ask, tmp_path: Path
+) -> None:
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["go_on"]), helper.make_node("Neg", ["was"], ["is"])],
+        "body",
+        [value("i", TensorProto.INT64, ()), value("go", TensorProto.BOOL, ()), value("was")],
+        [value("go_on", TensorProto.BOOL, ()), value("is")],
+    )
+    publish_nodes(publish, helper.make_node("Identity", ["x"], ["y"]))
+    publish_nodes(
+        publish,
+        helper.make_node("Constant", [], ["times"], value_int=2**62),
+        helper.make_node("Loop", ["times", "", "x"], ["y"], body=body),
+    )
+    shadow(store, "raw")
+    ask("raw", inputs=[1.0, 2.0])
+    late = msgspec.structs.replace(app(store, tmp_path / "s"), clock=lambda: perf_counter() - 28)
+
+    assert handle(batch(store), late, "r") == {"batchItemFailures": []}
+
+    (found,) = comparisons(store)
+    assert (found.code, found.shadow_ms) == ("deadline-exceeded", None)
+
+
 def test_one_that_onnxruntime_gives_up_on_fails_and_the_others_of_the_batch_go_on(
     publish: Any, publish_linear: Any, store: Store, ask: Ask, run: Run
 ) -> None:
-    for nodes in (
-        [helper.make_node("Identity", ["x"], ["y"])],
-        [
-            helper.make_node("Constant", [], ["shape"], value_ints=[7]),
-            helper.make_node("Reshape", ["x", "shape"], ["y"]),
-        ],
-    ):
-        graph = helper.make_graph(
-            nodes,
-            "g",
-            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"])],
-            [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["m"])],
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-        signature = Signature(
-            inputs=(TensorSpec(name="x", datatype="FP32", shape=(-1,)),),
-            outputs=(TensorSpec(name="y", datatype="FP32", shape=(-1,)),),
-        )
-        publish("same", model=model, signature=signature)
+    publish_nodes(publish, helper.make_node("Identity", ["x"], ["y"]))
+    publish_nodes(
+        publish,
+        helper.make_node("Constant", [], ["shape"], value_ints=[7]),
+        helper.make_node("Reshape", ["x", "shape"], ["y"]),
+    )
     for _ in range(2):
         publish_linear(seed=1)
-    shadow(store, "same")
-    shadow(store)
-    ask("same", inputs=[1.0, 2.0])
+    for model in ("raw", "glow"):
+        shadow(store, model)
+    ask("raw", inputs=[1.0, 2.0])
     ask()
 
     assert run() == {"batchItemFailures": []}
 
-    assert {found.model: found.code for found in comparisons(store)} == {
-        "same": "inference-failed",
-        "glow": None,
-    }
+    codes = {found.model: found.code for found in comparisons(store)}
+    assert codes == {"raw": "inference-failed", "glow": None}
 
 
 def test_a_copy_that_is_delivered_twice_is_counted_once(
