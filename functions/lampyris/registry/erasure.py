@@ -33,7 +33,7 @@ from lampyris.errors import DocumentDamaged, ModelNotFound, ObjectChanged, Versi
 from lampyris.registry.changes import Author, is_settled
 from lampyris.registry.collection import RESERVED_FOR, remove, sweep
 from lampyris.registry.documents import decode_version, list_versions, read_aliases
-from lampyris.registry.moves import find_alias, settle_alias
+from lampyris.registry.moves import Standing, find_alias, settle_alias
 from lampyris.registry.operations import (
     MayGoOn,
     Progress,
@@ -173,29 +173,32 @@ def _retire(store: Store, model: str, alias: str, closed: set[int], change: Chan
     What is left is as an alias that nobody has pointed anywhere yet: it may be pointed at a later version.
     """
     key = alias_key(model, alias)
+    # One that was pointed somewhere meanwhile and is retired again gets other bytes: see `seal`.
+    unborn = seal(
+        Alias(model=model, alias=alias, revision=0, routes=(), change=change), fence=max(closed, default=0)
+    )
     while True:
         revisions = list(store.generations(revisions_prefix(model, alias)))
-        try:
-            standing = find_alias(store, model, alias)
-            etag = "" if standing is None else standing.etag
-        except DocumentDamaged:
-            standing, etag = None, store.get(key).etag
+        etag, standing = _read_alias(store, model, alias)
         if not etag or (standing is not None and not standing.alias.routes):
-            store.purge(revisions)  # of nobody: listed before it was seen that there is no alias
-            return True
+            store.purge(revisions)
+            # Whoever pointed it anywhere meanwhile may have taken an old revision for the first of its own.
+            return not revisions or _read_alias(store, model, alias)[0] == etag
         if standing is not None:
             if not _versions(standing.alias) <= closed:
                 return False
             settle_alias(store, standing.alias, standing.sealed)
-        store.purge(store.generations(revisions_prefix(model, alias)))
-        # One that was pointed somewhere meanwhile and is retired again gets other bytes: see `seal`.
-        unborn = seal(
-            Alias(model=model, alias=alias, revision=0, routes=(), change=change),
-            fence=max(closed, default=0),
-        )
         with suppress(ObjectChanged):
             store.replace(key, unborn.data, etag)
-            return True
+
+
+def _read_alias(store: Store, model: str, alias: str) -> tuple[str, Standing | None]:
+    """Read an alias and its etag, "" if there is none; one that cannot be read has an etag alone."""
+    try:
+        standing = find_alias(store, model, alias)
+    except DocumentDamaged:
+        return store.get(alias_key(model, alias)).etag, None
+    return ("", None) if standing is None else (standing.etag, standing)
 
 
 def _versions(alias: Alias) -> set[int]:

@@ -130,7 +130,7 @@ def test_a_reservation_that_a_publisher_renewed_meanwhile_stays(
 
     _collect(watch(store, renew), clock.now)
 
-    assert store.get(reservation_key("iris/u1"))
+    assert store.size_bytes(reservation_key("iris/u1"))
     assert len(list(store.list(BLOBS))) == 1
 
 
