@@ -64,7 +64,7 @@ def split(
     shares: Annotated[
         list[str],
         typer.Argument(
-            metavar="VERSION=PERCENT...",
+            metavar="VERSION=PERCENT",
             help="The stable version first, then its canaries; 100 percent together.",
         ),
     ],

@@ -21,6 +21,10 @@ _PROGRAM = "lampyris"
 # Wrong usage is 2, which is typer's; a version held by its gates is 3 (`publish`).
 FAILED = 1
 
+# How `lampyris --help` groups its commands.
+_HERE, _MODELS = "On this machine", "Publish and predict"
+_REGISTRY, _KEEPING = "The registry", "Keep and lose"
+
 
 class _Commands(TyperGroup):
     """Turns an error that Lampyris raises on purpose into one sentence on stderr and exit code 1."""
@@ -68,7 +72,7 @@ def lampyris(
     """Turn a trained model into a service with no server to keep: build it, publish it, call it."""
 
 
-@app.command(epilog=example("lampyris demo", "lampyris demo --keep"))
+@app.command(epilog=example("lampyris demo", "lampyris demo --keep"), rich_help_panel=_HERE)
 def demo(
     *,
     data: Annotated[
@@ -92,7 +96,8 @@ def demo(
 
 
 @app.command(
-    epilog=example("lampyris build recipes/digits.toml", "lampyris build recipes/mnist.toml --data ~/mnist")
+    epilog=example("lampyris build recipes/digits.toml", "lampyris build recipes/mnist.toml --data ~/mnist"),
+    rich_help_panel=_HERE,
 )
 def build(
     recipe: Annotated[Path, typer.Argument(help="A recipe in TOML; recipes/ holds some.")],
@@ -120,7 +125,8 @@ def build(
         "lampyris publish bundles/digits",
         "lampyris publish resnet50.onnx --model resnet50 --hold",
         'lampyris publish bundles/digits --sign-key key.pem --reason "more data"',
-    )
+    ),
+    rich_help_panel=_MODELS,
 )
 def publish(
     path: Annotated[
@@ -160,7 +166,7 @@ def publish(
     command.run(deployment, path, wish, as_json=as_json)
 
 
-@app.command(epilog=example("lampyris models", "lampyris models digits --json"))
+@app.command(epilog=example("lampyris models", "lampyris models digits --json"), rich_help_panel=_REGISTRY)
 @asks
 def models(
     session: Session,
@@ -185,7 +191,8 @@ def models(
         "lampyris predict digits seven.png --top 3",
         "lampyris predict digits *.png --version 2 --json",
         "lampyris predict churn customers.csv --output scores.csv",
-    )
+    ),
+    rich_help_panel=_MODELS,
 )
 def predict(
     name: Annotated[str, typer.Argument(help="The model.")],
@@ -228,7 +235,9 @@ def predict(
     command.run(deployment, name, files, wish, as_json=as_json)
 
 
-@app.command(epilog=example("lampyris local", "lampyris local --preload digits --idle 60"))
+@app.command(
+    epilog=example("lampyris local", "lampyris local --preload digits --idle 60"), rich_help_panel=_HERE
+)
 def local(
     *,
     port: Annotated[
@@ -252,16 +261,19 @@ def local(
     command.run(port=port, idle_s=idle, preload=preload, template=template)
 
 
-app.add_typer(version_commands.app, name="versions")
-app.add_typer(alias_commands.app, name="aliases")
-app.add_typer(registry_commands.uploads, name="uploads")
-app.command(epilog=example("lampyris rejected", "lampyris rejected iris"))(registry_commands.rejected)
-app.command(epilog=example("lampyris audit --model iris", "lampyris audit --verify"))(registry_commands.audit)
-app.command(epilog=example("lampyris backup backups/monday", "lampyris backup s3://my-backups"))(
-    registry_commands.backup
-)
-app.command(
-    epilog=example("lampyris restore backups/monday", "lampyris restore s3://my-backups --model iris")
-)(registry_commands.restore)
-app.command(epilog=example("lampyris gc", "lampyris gc --grace 1 --yes"))(registry_commands.gc)
-app.command(epilog=example('lampyris erase iris --reason "asked to forget"'))(registry_commands.erase)
+app.add_typer(version_commands.app, name="versions", rich_help_panel=_REGISTRY)
+app.add_typer(alias_commands.app, name="aliases", rich_help_panel=_REGISTRY)
+app.add_typer(registry_commands.uploads, name="uploads", rich_help_panel=_REGISTRY)
+for command, panel, examples in (
+    (registry_commands.rejected, _REGISTRY, ("lampyris rejected", "lampyris rejected iris")),
+    (registry_commands.audit, _REGISTRY, ("lampyris audit --model iris", "lampyris audit --verify")),
+    (registry_commands.gc, _KEEPING, ("lampyris gc", "lampyris gc --grace 1 --yes")),
+    (
+        registry_commands.backup,
+        _KEEPING,
+        ("lampyris backup backups/monday", "lampyris backup s3://my-backups"),
+    ),
+    (registry_commands.restore, _KEEPING, ("lampyris restore backups/monday --model iris",)),
+    (registry_commands.erase, _KEEPING, ('lampyris erase iris --reason "asked to forget"',)),
+):
+    app.command(epilog=example(*examples), rich_help_panel=panel)(command)

@@ -27,7 +27,7 @@ def open_upload(
     model: options.Model,
     files: Annotated[
         list[str] | None,
-        typer.Argument(metavar="FILE...", help="Names of a bundle's files; none for one bare .onnx."),
+        typer.Argument(metavar="FILE", help="Names of a bundle's files; none for one bare .onnx."),
     ] = None,
     *,
     hold: Annotated[bool, typer.Option("--hold", help="Register the version without going live.")] = False,

@@ -44,9 +44,7 @@ def show(session: Session, model: options.Model, version: options.Version) -> No
 def compare(
     session: Session,
     model: options.Model,
-    versions: Annotated[
-        list[int], typer.Argument(min=1, metavar="VERSION VERSION...", help="Two versions or more.")
-    ],
+    versions: Annotated[list[int], typer.Argument(min=1, metavar="VERSION", help="Two versions or more.")],
     *,
     everything: Annotated[bool, typer.Option("--all", help="Also what does not differ.")] = False,
 ) -> None:

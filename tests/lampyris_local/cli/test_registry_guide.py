@@ -1,4 +1,4 @@
-"""Every command of docs/registry.md, in its order, as it is printed there."""
+"""Every command of docs/registry.md, and of the README's section about it, in its order, as it is printed."""
 
 import re
 import shlex
@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import Result
+from typer.testing import CliRunner, Result
+
+from lampyris_local.cli.commands import app
 
 Run = Callable[..., Result]
 
@@ -57,3 +59,14 @@ def test_guide_names_every_command(run: Run) -> None:
         f"{group} {name}" for group, text in groups.items() for name in re.findall(r"│ ([a-z]+)  ", text)
     }
     assert listed - {"demo", "build", "local"} <= printed
+
+
+def test_readme_releases_as_it_is_printed(working_folder: Path) -> None:
+    section = (ROOT / "README.md").read_text().partition("## The registry\n")[2].partition("\n## ")[0]
+    commands = re.findall(r"^    \.venv/bin/lampyris (.+)", section, re.MULTILINE)
+    runner = CliRunner(env={"LAMPYRIS_ENDPOINT": (working_folder / "registry").as_uri()})
+
+    results = [runner.invoke(app, shlex.split(command)) for command in ("publish bundles/digits", *commands)]
+
+    assert len(results) == 7
+    assert [result.exit_code for result in results] == [0] * 7, results[-1].stderr
