@@ -8,10 +8,13 @@ dropped.
 """
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
+from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -182,8 +185,12 @@ def _print(outcome: str, fields: dict[str, Any], started: datetime, app: App) ->
 
 @cache
 def app_from_env() -> App:
-    """Wire the function, once for each execution environment; nothing here is worth doing during INIT."""
+    """Wire the function, once for each execution environment; nothing here is worth doing during INIT.
+
+    Raises: MissingSettings, InvalidKey.
+    """
     settings = read_settings(os.environ)
+    _clear_disk()
     limits = Limits.of_function(settings.memory_mb)
     return App(
         store=open_store(settings),
@@ -196,6 +203,12 @@ def app_from_env() -> App:
         logger=Logger(service="publish"),
         metrics=EphemeralMetrics(namespace="Lampyris", service="publish"),
     )
+
+
+def _clear_disk() -> None:
+    """Remove what an invocation left that was killed: its successor in the environment has the same disk."""
+    for folder in Path(gettempdir()).glob("lampyris-*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

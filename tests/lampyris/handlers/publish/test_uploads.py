@@ -2,8 +2,6 @@
 
 import io
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -207,11 +205,3 @@ def test_upload_on_hold_is_told_as_held(
     line = json.loads(capsys.readouterr().out)
     assert (line["Held"], line["version"]) == ([1.0], 1)
     assert read_aliases(app.store, "iris") == []
-
-
-def test_function_that_starts_loads_neither_onnx_nor_onnxruntime_nor_boto3_nor_cryptography() -> None:
-    code = "import sys, lampyris.handlers.publish; print(*sys.modules)"
-
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout
-
-    assert not {"onnx", "onnxruntime", "boto3", "pydantic", "torch", "cryptography"} & set(loaded.split())

@@ -1,0 +1,58 @@
+"""What happens once for each execution environment."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+PUBLIC_KEY = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="
+
+
+def start(tmp_path: Path, code: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run some code in a process with the function's settings."""
+    environ = {
+        "LAMPYRIS_BUCKET": "registry",
+        "AWS_REGION": "eu-central-1",
+        "TMPDIR": str(tmp_path),
+        "PYTHONPATH": ":".join(sys.path),
+    }
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environ | settings, capture_output=True, check=False, text=True
+    )
+
+
+def test_function_that_starts_loads_neither_onnx_nor_onnxruntime_nor_boto3_nor_cryptography(
+    tmp_path: Path,
+) -> None:
+    loaded = start(tmp_path, "import sys, lampyris.handlers.publish; print(*sys.modules)").stdout.split()
+
+    assert "lampyris.handlers.publish" in loaded
+    assert not {"onnx", "onnxruntime", "boto3", "pydantic", "torch", "cryptography"} & set(loaded)
+
+
+def test_keys_come_from_the_settings(tmp_path: Path) -> None:
+    code = "from lampyris.handlers.publish import app_from_env; print(app_from_env().trusted_keys[0].digest)"
+
+    started = start(tmp_path, code, LAMPYRIS_TRUSTED_KEYS=PUBLIC_KEY)
+
+    assert len(started.stdout.strip()) == 64
+
+
+def test_key_that_is_none_stops_the_function_and_says_what_it_takes(tmp_path: Path) -> None:
+    code = "from lampyris.handlers.publish import app_from_env; app_from_env()"
+
+    started = start(tmp_path, code, LAMPYRIS_TRUSTED_KEYS="nonsense")
+
+    assert started.returncode != 0
+    assert "'nonsense' is no public key of Ed25519. LAMPYRIS_TRUSTED_KEYS takes" in started.stderr
+
+
+def test_what_a_killed_invocation_left_on_the_disk_is_removed(tmp_path: Path) -> None:
+    left, others = tmp_path / "lampyris-publish-x1", tmp_path / "somebody-elses"
+    for folder in (left, others):
+        folder.mkdir()
+        (folder / "model.onnx").write_bytes(b"large")
+
+    start(tmp_path, "from lampyris.handlers.publish import app_from_env; app_from_env()")
+
+    assert not left.exists()
+    assert others.exists()
