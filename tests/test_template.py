@@ -110,6 +110,10 @@ def test_functions_are_told_what_their_bootstrap_reads(resources: dict[str, Reso
         **bucket,
         "LAMPYRIS_PREDICT_MEMORY_MB": {"Ref": "PredictMemory"},
     }
+    assert functions["KeepFunction"]["Environment"]["Variables"] == {
+        **bucket,
+        "LAMPYRIS_BACKUP_BUCKET": {"Ref": "BackupBucket"},
+    }
 
 
 def test_functions_are_traced_and_log_to_groups_that_expire(resources: dict[str, Resource]) -> None:
@@ -199,13 +203,51 @@ def test_a_shadow_finds_what_the_predict_function_would_give_it(resources: dict[
     assert functions["ShadowFunction"]["MemorySize"] == functions["PredictFunction"]["MemorySize"]
 
 
-def test_control_may_sign_uploads_and_touch_nothing_else_of_the_bucket(
-    resources: dict[str, Resource],
-) -> None:
+HEAD = {"Fn::Sub": "${Bucket.Arn}/audit-head.json"}
+
+
+def test_control_changes_documents_signs_uploads_and_deletes_nothing(resources: dict[str, Resource]) -> None:
     control = allowed(resources, "ControlRole")
 
-    assert {action for action in control if action.startswith("s3:")} == {"s3:PutObject"}
-    assert control["s3:PutObject"] == below("uploads")
+    assert {action for action in control if action.startswith("s3:")} == {
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:PutObject",
+    }
+    assert control["s3:PutObject"] == [
+        *below("models", "changes"),
+        HEAD,
+        *below("audit", "uploads", "inbox"),
+    ]
+
+
+def test_only_the_keep_function_may_remove_what_the_bucket_would_keep(resources: dict[str, Resource]) -> None:
+    roles = of_type(resources, "AWS::IAM::Role")
+
+    removing = [name for name in roles if "s3:DeleteObjectVersion" in allowed(resources, name)]
+    assert removing == ["KeepRole"]
+
+
+def test_nobody_may_remove_from_the_audit_or_write_over_it(resources: dict[str, Resource]) -> None:
+    audit = below("audit")[0]
+
+    for statement in statements(resources):
+        if audit in as_list(statement["Resource"]) and "s3:GetObject" not in as_list(statement["Action"]):
+            assert statement["Action"] == "s3:PutObject"
+            assert statement["Condition"] == {"Null": {"s3:if-none-match": "false"}}
+
+
+def test_backups_go_to_the_one_bucket_that_is_named_if_one_is(resources: dict[str, Resource]) -> None:
+    policy = resources["KeepBackupsPolicy"]
+
+    assert policy["Condition"] == "HasBackupBucket"
+    targets = {
+        target["Fn::Sub"]
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        for target in as_list(statement["Resource"])
+    }
+    bucket = "arn:${AWS::Partition}:s3:::${BackupBucket}"
+    assert targets == {bucket, f"{bucket}/*"}
 
 
 def test_publish_may_not_write_to_the_inbox_nor_delete_what_is_published(
@@ -383,6 +425,16 @@ def test_every_route_asks_for_a_signature(resources: dict[str, Resource]) -> Non
         "/v1/{path+}": ["x-amazon-apigateway-any-method"],
         "/uploads": ["x-amazon-apigateway-any-method"],
         "/openapi.json": ["x-amazon-apigateway-any-method"],
+        "/models": ["x-amazon-apigateway-any-method"],
+        "/models/{path+}": ["x-amazon-apigateway-any-method"],
+        "/rejected": ["x-amazon-apigateway-any-method"],
+        "/rejected/{path+}": ["x-amazon-apigateway-any-method"],
+        "/audit": ["x-amazon-apigateway-any-method"],
+        "/audit/verify": ["x-amazon-apigateway-any-method"],
+        "/gc": ["x-amazon-apigateway-any-method"],
+        "/backup": ["x-amazon-apigateway-any-method"],
+        "/restore": ["x-amazon-apigateway-any-method"],
+        "/models/{model}": ["delete"],
         "/models/{model}/predict": ["post"],
         "/models/{model}/versions/{version}/predict": ["post"],
         "$default": ["x-amazon-apigateway-any-method"],
@@ -478,4 +530,11 @@ def test_outputs_name_what_a_client_needs() -> None:
 
     assert outputs["Api"]["Value"] == {"Fn::GetAtt": ["Api", "ApiEndpoint"]}
     assert outputs["Bucket"]["Value"] == {"Ref": "Bucket"}
-    assert set(outputs) == {"Api", "Bucket", "InboxDeadLetters", "InboxQueue", "InvokePolicy"}
+    assert set(outputs) == {
+        "Api",
+        "Bucket",
+        "ControlPolicy",
+        "InboxDeadLetters",
+        "InboxQueue",
+        "InvokePolicy",
+    }

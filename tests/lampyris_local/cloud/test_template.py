@@ -332,15 +332,21 @@ def test_projects_own_template_is_read_whole() -> None:
 
     predict, publish = stack.functions["PredictFunction"], stack.functions["PublishFunction"]
     (bucket,) = stack.buckets
-    (source,) = stack.sources
+    sources = {source.function: source for source in stack.sources}
     assert predict.handler == "lampyris.handlers.predict.handler"
     assert predict.memory_mb == 2048
     assert predict.environment["LAMPYRIS_BUCKET"] == bucket.name
     assert publish.handler == "lampyris.handlers.publish.handler"
-    assert {route.function for route in stack.routes} == {"PredictFunction", "ControlFunction"}
-    assert source.function == "PublishFunction"
-    assert source.reports_item_failures
-    assert {notification.queue_arn for notification in bucket.notifications} == {source.queue.arn}
+    assert {route.function for route in stack.routes} == {
+        "PredictFunction",
+        "ControlFunction",
+        "KeepFunction",
+    }
+    assert set(sources) == {"PublishFunction", "ShadowFunction"}
+    assert all(source.reports_item_failures for source in sources.values())
+    assert {notification.queue_arn for notification in bucket.notifications} == {
+        source.queue.arn for source in sources.values()
+    }
     assert PLACE.api_url in stack.outputs.values()
 
 
