@@ -228,13 +228,26 @@ def test_only_the_keep_function_may_remove_what_the_bucket_would_keep(resources:
     assert removing == ["KeepRole"]
 
 
-def test_nobody_may_remove_from_the_audit_or_write_over_it(resources: dict[str, Resource]) -> None:
-    audit = below("audit")[0]
+@pytest.mark.parametrize("role", ["ControlRole", "KeepRole"])
+def test_who_changes_the_registry_may_add_to_the_audit_and_not_write_over_it(
+    role: str, resources: dict[str, Resource]
+) -> None:
+    (policy,) = resources[role]["Properties"]["Policies"]
+    (adding,) = (
+        statement
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Resource"] in below("audit")
+    )
 
-    for statement in statements(resources):
-        if audit in as_list(statement["Resource"]) and "s3:GetObject" not in as_list(statement["Action"]):
-            assert statement["Action"] == "s3:PutObject"
-            assert statement["Condition"] == {"Null": {"s3:if-none-match": "false"}}
+    assert adding["Action"] == "s3:PutObject"
+    assert adding["Condition"] == {"Null": {"s3:if-none-match": "false"}}
+    assert allowed(resources, role)["s3:PutObject"].count(adding["Resource"]) == 1
+
+
+def test_nobody_may_remove_from_the_audit(resources: dict[str, Resource]) -> None:
+    for role in of_type(resources, "AWS::IAM::Role"):
+        for action, targets in allowed(resources, role).items():
+            assert "Delete" not in action or below("audit")[0] not in targets
 
 
 def test_backups_go_to_the_one_bucket_that_is_named_if_one_is(resources: dict[str, Resource]) -> None:
