@@ -149,11 +149,11 @@ class Client:
         model: str,
         payload: Payload,
         *,
-        version: int | None = None,
+        version: int | str | None = None,
         top: int | None = None,
         accept: str = JSON,
     ) -> Answer:
-        """Ask a model; the version that `live` names, or one by its number.
+        """Ask a model; the version that `live` names, or one by its number or by another alias.
 
         `top` is how many of a classifier's labels to tell, best first; `accept` the answer's media type.
         Raises: Refused, NoAnswer.

@@ -207,6 +207,9 @@ def predict(
     version: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="A version, instead of `live`.")
     ] = None,
+    alias: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Another alias, instead of `live`.")
+    ] = None,
     top: Annotated[
         int | None, typer.Option(min=1, metavar="K", help="Tell a classifier's best K labels, not only one.")
     ] = None,
@@ -230,8 +233,10 @@ def predict(
     from lampyris_local.cli import predict as command
     from lampyris_local.deployment import find_deployment
 
+    if version is not None and alias is not None:
+        raise typer.BadParameter("give --version or --alias, not both.")
     deployment = find_deployment(endpoint=endpoint, stack=stack, profile=profile, region=region)
-    wish = command.Wish(version=version, top=top, together=together, output=output)
+    wish = command.Wish(version=version or alias, top=top, together=together, output=output)
     command.run(deployment, name, files, wish, as_json=as_json)
 
 

@@ -52,7 +52,8 @@ def show_one(session: Session, model: str, *, limit: int) -> None:
     Raises: ModelNotFound if it has none of them; InvalidName.
     """
     rejected: Page[Rejection] = session.ask("rejected list", ListRejected(model=model, limit=limit))
-    found = _Model(model=model, versions=(), aliases=(), rejected=rejected.items)
+    newest_first = tuple(sorted(rejected.items, key=lambda one: one.rejected_at, reverse=True))
+    found = _Model(model=model, versions=(), aliases=(), rejected=newest_first)
     try:
         versions = session.ask("versions list", VersionsOf(model=model, limit=limit))
         aliases = session.ask("models show", OneModel(model=model)).aliases

@@ -11,6 +11,7 @@ _NEXT: dict[type[errors.LampyrisError], tuple[str, str]] = {
     errors.VersionClosing: ("To delete it", "versions delete {model} {version}"),
     errors.AliasNotFound: ("To see which there are", "aliases list {model}"),
     errors.AliasChanged: ("To see where it is now", "aliases show {model} --alias {alias}"),
+    errors.DocumentDamaged: ("To see all that is wrong", "audit --verify"),
     errors.NothingToPromote: ("To see where it points", "aliases show {model} --alias {alias}"),
     errors.NothingToRollBack: ("To see what it was", "aliases history {model} --alias {alias}"),
 }

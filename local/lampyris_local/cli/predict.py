@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from lampyris.domain.names import check_model_name
+from lampyris.domain.names import check_alias_name, check_model_name
 from lampyris_local.cli.output import (
     UnwritableFile,
     answers,
@@ -40,9 +40,9 @@ Files = tuple[Path, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What the command line asks of the predictions, beside the files."""
+    """What the command line asks of the predictions, beside the files; `version` may name an alias."""
 
-    version: int | None
+    version: int | str | None
     top: int | None
     together: bool
     output: Path | None
@@ -60,6 +60,8 @@ class Wish:
 
 def run(deployment: Deployment, model: str, files: Sequence[Path], wish: Wish, *, as_json: bool) -> None:
     check_model_name(model)
+    if isinstance(wish.version, str):
+        check_alias_name(wish.version)
     accept = wish.accept
     requests = _requests(tuple(files), together=wish.together or wish.output is not None)
     found = []

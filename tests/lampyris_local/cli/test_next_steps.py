@@ -17,6 +17,7 @@ from lampyris_local.cli.next_steps import hint_after
         (errors.VersionClosing(model="iris", version=3), "versions delete iris 3"),
         (errors.AliasNotFound(model="iris", alias="next"), "aliases list iris"),
         (errors.AliasChanged(model="iris", alias="next", etag="5"), "aliases show iris --alias next"),
+        (errors.DocumentDamaged(digest="0"), "audit --verify"),
         (errors.NothingToPromote(model="iris", alias="next"), "aliases show iris --alias next"),
         (errors.NothingToRollBack(model="iris", alias="next"), "aliases history iris --alias next"),
     ],

@@ -208,3 +208,21 @@ def test_large_bodies_need_nothing_but_http(cloud: LocalCloud, published: str, m
     assert [response.status_code for response in (*answer.history, answer)] == [303, 200]
     assert answer.headers["content-type"] == "application/x-npy"
     assert np.load(BytesIO(answer.content))[-1].tolist() == [0.0, 1.0]
+
+
+def test_another_alias_may_answer(run: Run, published: str, bright_png: Path) -> None:
+    run("aliases", "set", published, 1, "--alias", "stable")
+
+    answered = run("predict", published, bright_png, "--alias", "stable", "--json")
+    absent = run("predict", published, bright_png, "--alias", "nobody")
+
+    assert json.loads(answered.stdout)[0]["version"] == 1
+    assert "[alias-not-found]" in absent.stderr
+
+
+def test_version_and_alias_together_are_wrong_usage(run: Run, published: str, bright_png: Path) -> None:
+    assert run("predict", published, bright_png, "--alias", "live", "--version", 1).exit_code == 2
+
+
+def test_name_that_is_no_alias_is_not_asked_for(run: Run, published: str, bright_png: Path) -> None:
+    assert "[invalid-name]" in run("predict", published, bright_png, "--alias", "a/b").stderr
