@@ -80,7 +80,8 @@ def move(
     """Decide on what stands there and write, again and again, until nobody was faster.
 
     Return what the alias is then: as it is if there was nothing to do, as it was made if this change made it.
-    `decide` is given an alias of revision 0 without routes if there is none.
+    `decide` is given an alias of revision 0 without routes if there is none. `published` is the version that
+    publishing points at.
     """
     key = alias_key(check_model_name(model), check_alias_name(alias))
     while True:
@@ -98,7 +99,7 @@ def move(
                 model=model, alias=alias, etag=str(current.revision) if current.revision else None
             )
         goal = decide(current)
-        if goal is None or _is_reached(goal, current):
+        if goal is None or (_is_reached(goal, current) and published <= current.newest_published):
             _settle_last(store, standing)
             note(store, change, result=current.revision)
             return current

@@ -70,6 +70,17 @@ def test_older_upload_that_finishes_last_does_not_take_the_alias_back(registry: 
     assert registry.shares() == {2: 100}
 
 
+def test_older_upload_does_not_take_the_alias_back_from_one_that_was_live_before_it_was_published(
+    three: Any,
+) -> None:
+    three.set({3: 100})
+    three.publish("u3")
+
+    three.publish("u2")
+
+    assert three.shares() == {3: 100}
+
+
 def test_publishing_ends_a_canary(three: Any) -> None:
     three.set({1: 90, 2: 10})
 

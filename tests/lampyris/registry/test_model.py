@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import permutations, product
 from typing import Any
 
 from hypothesis import settings
@@ -135,7 +136,8 @@ class Model:
 
         if state != DELETED:
             with suppress(Refused):
-                self._move("live", f"live:iris:{version}", ("publish", version), None, decide)
+                key, request = f"live:iris:{version}", ("publish", version)
+                self._move("live", key, request, None, decide, is_publishing=True)
                 self.newest_published["live"] = max(version, self.newest_published.get("live", 0))
         return version, state
 
@@ -234,6 +236,7 @@ class Model:
         decide: Decide,
         *,
         is_rollback: bool = False,
+        is_publishing: bool = False,
     ) -> object:
         answer = self._answered(key, request)
         if answer is not None:
@@ -242,7 +245,7 @@ class Model:
         if expected not in {None, current.number}:
             raise Refused(AliasChanged)
         goal = decide(current)
-        if goal is None or goal == (current.shares, current.shadow):
+        if goal is None or (goal == (current.shares, current.shadow) and not is_publishing):
             self.answers[key] = (request, current.answer)
             return current.answer
         shares, shadow = goal
@@ -287,13 +290,20 @@ class Crash(BaseException):
 
 # At which call the process dies, whether after it took effect, and whether somebody asks again at once.
 Disturbance = tuple[int, bool, bool] | None
-DISTURBANCES = st.none() | st.tuples(st.integers(0, 30), st.booleans(), st.booleans())
+# Drawing takes longer than what is drawn for: so each value is one draw.
+UNDISTURBED: list[Disturbance] = [None]
+DISTURBANCES = st.sampled_from(UNDISTURBED * 100 + [*product(range(25), (False, True), (False, True))])
+UPLOADS = st.sampled_from(["u1", "u2", "u3", "u4", "u5", "u6"])
 ALIASES = st.sampled_from(["live", "next"])
-VERSIONS = st.integers(1, 7)
-SHARES = st.lists(VERSIONS, min_size=1, max_size=3, unique=True).map(
-    lambda versions: tuple(zip(versions, (100 - 10 * (len(versions) - 1), 10, 10), strict=False))
+NUMBERS = range(1, 8)
+VERSIONS = st.sampled_from(NUMBERS)
+PERHAPS_VERSIONS = st.sampled_from([None, *NUMBERS])
+SHARES = st.sampled_from(
+    [((version, 100),) for version in NUMBERS]
+    + [((stable, 90), (canary, 10)) for stable, canary in permutations(NUMBERS, 2)]
+    + [((1, 50), (2, 30), (3, 20)), ((2, 30), (3, 30), (1, 40))]
 )
-EXPECTED = st.none() | st.none() | st.integers(0, 6)
+EXPECTED = st.sampled_from([None, None, None, 0, 1, 2, 3, 4])
 Ask = tuple[Callable[[Model], object], Callable[[Any], object]]
 
 
@@ -378,8 +388,9 @@ class Against(RuleBasedStateMachine):
         disturbance: Disturbance,
         *,
         steps: tuple[Callable[[Model], object], ...] = (),
+        other_key: str = "",
     ) -> None:
-        """Ask both. `steps` are what may have happened of it if it is interrupted."""
+        """Ask both. `steps` are what may have happened of it if it is interrupted; perhaps by another key."""
         self.asked[key] = (predict, run)
         if disturbance is not None:
             self._calls_left, self._dies_after, is_asked_again = disturbance
@@ -387,6 +398,7 @@ class Against(RuleBasedStateMachine):
                 got = _answer(partial(run, self.registry))
             except Crash:
                 if not is_asked_again:
+                    self.unanswered |= {key, other_key}
                     self._learn(key, (*steps, predict))
                     return
                 got = _answer(partial(run, self.registry))
@@ -398,7 +410,6 @@ class Against(RuleBasedStateMachine):
 
     def _learn(self, key: str, steps: tuple[Callable[[Model], object], ...]) -> None:
         """Find out how far an operation came that nobody finished."""
-        self.unanswered.add(key)
         seen = self._seen()
         if self.model.seen != seen or self._is_noted(key):
             for step in steps:
@@ -432,7 +443,7 @@ class Against(RuleBasedStateMachine):
                     newest_published[name] = standing.alias.newest_published
         return versions, aliases, newest_published
 
-    @rule(upload=st.sampled_from(["u1", "u2", "u3", "u4", "u5", "u6"]), disturbance=DISTURBANCES)
+    @rule(upload=UPLOADS, disturbance=DISTURBANCES)
     def publish(self, upload: str, disturbance: Disturbance) -> None:
         version = self.model.copy().commit(upload)[0]
         self._ask(
@@ -441,9 +452,10 @@ class Against(RuleBasedStateMachine):
             partial(_publish, upload),
             disturbance,
             steps=(lambda model: model.commit(upload),),
+            other_key=f"publish:iris/{upload}",
         )
 
-    @rule(upload=st.sampled_from(["u1", "u2", "u3", "u4", "u5", "u6"]), disturbance=DISTURBANCES)
+    @rule(upload=UPLOADS, disturbance=DISTURBANCES)
     def hold(self, upload: str, disturbance: Disturbance) -> None:
         self._ask(
             f"publish:iris/{upload}",
@@ -462,7 +474,7 @@ class Against(RuleBasedStateMachine):
             disturbance,
         )
 
-    @rule(alias=ALIASES, version=st.none() | VERSIONS, disturbance=DISTURBANCES)
+    @rule(alias=ALIASES, version=PERHAPS_VERSIONS, disturbance=DISTURBANCES)
     def shadow(self, alias: str, version: int | None, disturbance: Disturbance) -> None:
         key = self._key()
         self._ask(
@@ -472,7 +484,7 @@ class Against(RuleBasedStateMachine):
             disturbance,
         )
 
-    @rule(alias=ALIASES, version=st.none() | VERSIONS, disturbance=DISTURBANCES)
+    @rule(alias=ALIASES, version=PERHAPS_VERSIONS, disturbance=DISTURBANCES)
     def promote(self, alias: str, version: int | None, disturbance: Disturbance) -> None:
         key = self._key()
         self._ask(
@@ -538,9 +550,9 @@ class Against(RuleBasedStateMachine):
         for manifest in read_versions(self.store, "iris"):
             assert self.store.size_bytes(blob_key(manifest.artifact.graph.digest))
 
-    @rule(disturbance=DISTURBANCES, chance=st.integers(1, 4))
+    @rule(disturbance=DISTURBANCES, chance=VERSIONS)
     def erase(self, disturbance: Disturbance, chance: int) -> None:
-        if chance > 1 or not self.model.uploads:
+        if chance > 2 or not self.model.uploads:  # what is long undisturbed gets deep
             return
         key = self._key()
         again = disturbance and (*disturbance[:2], True)
