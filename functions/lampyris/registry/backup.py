@@ -209,5 +209,6 @@ class _Copies:
             bytes=self.copied.bytes + (0 if is_there else copy.size_bytes),
             skipped=self.copied.skipped + is_there,
         )
-        self._progress(sum(map(len, self._added.values())), self._expected)
+        done = sum(map(len, self._added.values()))
+        self._progress(done, max(done, self._expected))  # what is found last was not expected
         return not is_there

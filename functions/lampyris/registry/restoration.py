@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from lampyris.domain.layout import (
+    AUDIT_HEAD,
     BLOBS,
     MODELS,
     audit_key,
@@ -36,7 +37,7 @@ from lampyris.errors import (
     ObjectNotFound,
     RestoreConflict,
 )
-from lampyris.registry.audit import Entry, append_once, find_end
+from lampyris.registry.audit import Entry, Head, append_once, find_end
 from lampyris.registry.blobs import Reservation, release
 from lampyris.registry.changes import Author, Settled, begin, create_once
 from lampyris.registry.collection import RESERVED_FOR
@@ -105,6 +106,8 @@ def restore(
     if not copied.done:
         return copied
     if takes_audit:
+        last = unseal(store.get(audit_key(index.audited)).data)
+        create_once(store, AUDIT_HEAD, seal(Head(number=index.audited, digest=last.digest)).data)
         tell_audit(store, operation)
     else:
         restoration.tell_audit(chosen, operation)
