@@ -64,7 +64,8 @@ def _facts(manifest: Manifest) -> Iterator[tuple[_Name, Value]]:
     yield ("artifact", "onnxruntime"), manifest.artifact.onnxruntime
     yield ("artifact", "digest"), manifest.artifact.digest
     for name, measured in manifest.evidence.measured.items():
-        yield ("measured", name), measured
+        if name != "size_bytes":  # it is the artifact's
+            yield ("measured", name), measured
     for precision, metrics in manifest.metrics.items():
         for name, metric in metrics.items():
             yield ("metrics", f"{precision} {name}"), metric
