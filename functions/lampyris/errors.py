@@ -354,9 +354,7 @@ class KeyReused(Conflict):
     code = "idempotency-key-reused"
 
     def __init__(self, *, key: str) -> None:
-        super().__init__(
-            f"The idempotency key {key!r} was used for another request. Use a new one for each change."
-        )
+        super().__init__("This idempotency key was used for another request. Use a new one for each change.")
         self.key = key
 
 

@@ -62,9 +62,14 @@ def _read(name: str, text: str, type_: Any) -> Any:
     try:
         value = msgspec.convert(text.split(",") if is_list else text, type_, strict=False)
     except msgspec.ValidationError as error:
-        raise MalformedRequest(reason=f"{name} is {text[:80]!r}: {error}.") from None
+        raise MalformedRequest(reason=f"{name} is {text[:80]!r}: {error}.{_hint(type_)}") from None
     if (
         ",".join(map(str, value)) if is_list else str(value)
     ) != text:  # 1e3 and 01 are other ways to write it
         raise MalformedRequest(reason=f"{name} is {text[:80]!r}; write a number in plain digits.")
     return value
+
+
+def _hint(type_: Any) -> str:
+    described = [meta.description for meta in get_args(type_)[1:] if isinstance(meta, msgspec.Meta)]
+    return f" It is to be {described[0][0].lower()}{described[0][1:]}" if described and described[0] else ""

@@ -65,6 +65,10 @@ def control_of(store: Store) -> Control:
 
 @pytest.fixture
 def control_function(store: Store) -> ControlFunction:
+    return _function_of(store)
+
+
+def _function_of(store: Store) -> ControlFunction:
     return ControlFunction(control_of(store), Telemetry("control", now_s=time), init_ms=12.5)
 
 
@@ -78,6 +82,12 @@ def ask(ask_in: Callable[[float], Ask]) -> Ask:
 def ask_in(control_function: ControlFunction) -> Callable[[float], Ask]:
     """Ask the control function as `ask` does, with so many seconds left for the answer."""
     return partial(_asking, control_function)
+
+
+@pytest.fixture
+def asking_of() -> Callable[[Store], Ask]:
+    """Ask a control function of a store of one's own."""
+    return lambda store: _asking(_function_of(store), 29.0)
 
 
 def _asking(function: ControlFunction, left_s: float) -> Ask:

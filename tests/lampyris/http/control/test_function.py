@@ -1,11 +1,20 @@
 """The control function's own routes, and what it says of them."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from lampyris.adapters.memory_store import MemoryStore
 from lampyris.domain.layout import upload_key
+from lampyris.domain.store import Entry
+from lampyris.errors import StoreUnavailable
+
+
+class Away(MemoryStore):
+    def list(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        raise StoreUnavailable(operation="list", cause="the socket was closed")
 
 
 def test_upload_has_a_name_an_address_and_an_end(ask: Any) -> None:
@@ -69,3 +78,11 @@ def test_address_is_never_in_the_log(ask: Any, capsys: pytest.CaptureFixture[str
     url = ask("POST", "/uploads").document["url"]
 
     assert url not in capsys.readouterr().out
+
+
+def test_store_that_is_away_is_told_with_when_to_try_again(asking_of: Any) -> None:
+    answer = asking_of(Away())("GET", "/models/glow")
+
+    assert (answer.status, answer.document["code"]) == (503, "store-unavailable")
+    assert answer.headers["retry-after"] == "2"
+    assert "socket" not in answer.body

@@ -12,6 +12,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from samtranslator.yaml_helper import yaml_parse
 
+from lampyris.control.verbs import VERBS
 from lampyris.http.control.openapi import codes, document
 from lampyris.http.open_inference.messages import InferRequest
 from lampyris.http.problems import PROBLEMS
@@ -98,6 +99,24 @@ def test_schemas_are_those_of_the_types_that_parse(name: str, type_: Any, descri
     assert set(schema["required"]) == {field.encode_name for field in fields if field.required}
 
 
+def test_prediction_names_its_version_as_it_is_described(
+    described: Any, call: Any, publish_linear: Any
+) -> None:
+    publish_linear()
+
+    answer = call("POST", "/models/glow/predict", {"inputs": [[0.5] * 8]}, headers={"lampyris-sticky-key": "7"})
+
+    operation = described["paths"]["/models/{model}/predict"]["post"]
+    assert {"$ref": "#/components/parameters/sticky-key"} in operation["parameters"]
+    assert {"lampyris-model", "lampyris-version"} <= set(answer.headers)
+    assert {"Lampyris-Model", "Lampyris-Version"} <= set(operation["responses"]["200"]["headers"])
+
+
+def test_every_verb_is_described(described: Any) -> None:
+    for verb in VERBS:
+        assert described["paths"][verb.path][verb.method.lower()]["summary"] == verb.summary
+
+
 def test_problems_list_every_code(described: Any) -> None:
     listed = described["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
 
@@ -113,7 +132,8 @@ def test_every_operation_may_end_in_a_problem(described: Any) -> None:
 
 def test_describing_the_api_needs_neither_onnxruntime_nor_pillow() -> None:
     code = (
-        "import sys; from lampyris.http.control.openapi import document; document();"
+        "import sys; from lampyris.control.verbs import VERBS
+from lampyris.http.control.openapi import document; document();"
         "print({'onnxruntime', 'PIL', 'boto3', 'pydantic'} & set(sys.modules))"
     )
 
