@@ -30,7 +30,7 @@ from lampyris.domain.tuned import read_wish, wish_tuned
 from lampyris.errors import InvalidName, ObjectNotFound, StoreUnavailable
 from lampyris.http.event import LambdaContext
 from lampyris.publishing.admission import Trial, admit, refuse_place
-from lampyris.publishing.confinement import Limits, run_trial, run_tuning
+from lampyris.publishing.confinement import Limits, keep_secrets, run_trial, run_tuning
 from lampyris.publishing.signing import TrustedKey, read_trusted_keys
 from lampyris.publishing.wishes import Tuning, grant
 from lampyris.serving.cpu import Cpu, this_cpu
@@ -190,6 +190,7 @@ def app_from_env() -> App:
     Raises: MissingSettings, InvalidKey.
     """
     settings = read_settings(os.environ)
+    keep_secrets()
     _clear_disk()
     limits = Limits.of_function(settings.memory_mb)
     return App(

@@ -4,6 +4,7 @@ onnxruntime is native code fed with what strangers upload. A crash, an endless l
 the memory must end in a refusal that says so, and not in the end of the function.
 """
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -27,6 +28,7 @@ TUNED_FOLDER = "tuned"
 LIVE_FOLDER = "live"
 _LOG_FILE = "trial.log"
 _LOG_SHOWN = 2000
+_PR_SET_DUMPABLE = 4  # linux/prctl.h
 _HANDED_ON = ("LANG", "LD_LIBRARY_PATH", "PATH", "TMPDIR")
 # What the function itself holds beside the trial, with room to spare.
 _OWN_BYTES = 256 * 2**20
@@ -94,6 +96,12 @@ class TrialFailed(LampyrisError):
         super().__init__(f"The trial ended with status {status}: {log}")
         self.status = status
         self.log = log
+
+
+def keep_secrets() -> None:
+    """Let no process of the same user, as trials are, look into this one, which holds credentials."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0)
 
 
 def run_trial(folder: Path, *, limits: Limits) -> Accepted:

@@ -1,8 +1,11 @@
 """What happens once for each execution environment."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 PUBLIC_KEY = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="
 
@@ -56,3 +59,24 @@ def test_what_a_killed_invocation_left_on_the_disk_is_removed(tmp_path: Path) ->
 
     assert not left.exists()
     assert others.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look into any process")
+def test_trial_cannot_read_the_functions_environment(tmp_path: Path) -> None:
+    code = (
+        "import os, subprocess; from lampyris.handlers.publish import app_from_env; app_from_env();"
+        "print(subprocess.run(['cat', f'/proc/{os.getpid()}/environ']).returncode)"
+    )
+
+    assert start(tmp_path, code).stdout.strip() == "1"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows it")
+def test_function_lets_nobody_look_into_its_process(tmp_path: Path) -> None:
+    code = (
+        "import ctypes; from lampyris.handlers.publish import app_from_env; app_from_env();"
+        "print(ctypes.CDLL(None).prctl(3))"  # PR_GET_DUMPABLE
+    )
+
+    assert start(tmp_path, code).stdout.strip() == "0"
