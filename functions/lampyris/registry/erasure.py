@@ -47,6 +47,8 @@ from lampyris.registry.operations import (
 )
 from lampyris.registry.versions import find_upload, open_version
 
+ERASE = "erase"
+
 
 class Erased(msgspec.Struct, frozen=True, kw_only=True):
     """What went: versions, and writings of objects (of documents, uploads and blobs) with their bytes.
@@ -79,7 +81,7 @@ def erase(
     check_model_name(model)
     if find_operation(store, author.key) is None and not any(_generations(store, model)):
         raise ModelNotFound(model=model)
-    operation = begin_operation(store, author, "erase", model=model, at=now)
+    operation = begin_operation(store, author, ERASE, model=model, at=now)
     if operation.outcome is not None:
         return msgspec.convert(operation.outcome, Erased)
     try:
@@ -155,9 +157,7 @@ def _close(store: Store, model: str, version: int, change: Change) -> None:
     """Mark a version, so that no alias is pointed at it any more; what happened to it before gets audited."""
     while True:
         read = _read(store, model, version)
-        if not isinstance(read.document, Manifest):
-            return
-        if read.document.closing == change:
+        if not isinstance(read.document, Manifest) or _is_closed(read.document):
             return
         if read.document.closing is None:
             with suppress(VersionClosing, VersionDeleted):  # somebody was quick
@@ -165,6 +165,11 @@ def _close(store: Store, model: str, version: int, change: Change) -> None:
         marked = seal(msgspec.structs.replace(read.document, closing=change), fence=read.fence + 1)
         with suppress(ObjectChanged):
             store.replace(version_key(model, version), marked.data, read.etag)
+
+
+def _is_closed(manifest: Manifest) -> bool:
+    """Tell whether an erasure has marked a version, this one or another beside it."""
+    return manifest.closing is not None and manifest.closing.action == ERASE
 
 
 def _retire(store: Store, model: str, alias: str, closed: set[int], change: Change) -> bool:
@@ -214,7 +219,7 @@ def _bury(store: Store, model: str, version: int, change: Change) -> Tombstone |
             return read.document
         if not is_settled(store, read.document.deleted, result=version):
             find_upload(store, model, read.document.upload)
-    elif read.document is not None and read.document.closing != change:
+    elif read.document is not None and not _is_closed(read.document):
         return None
     tombstone = Tombstone(model=model, version=version, upload=None, deleted=change)
     try:

@@ -351,6 +351,7 @@ BESIDE: dict[str, Callable[[Any], object]] = {
     "promote": lambda registry: registry.promote(key="beside"),
     "roll back": lambda registry: registry.roll_back(key="beside"),
     "delete": lambda registry: registry.delete(1, key="beside"),
+    "erase": lambda registry: _erase(registry.store, key="beside"),
 }
 
 
