@@ -1,61 +1,31 @@
-"""Publishing, as who publishes sees it: a bundle or a model into the inbox, then wait for the verdict."""
+"""Publishing, as who publishes sees it: a parcel into the inbox, then wait for the verdict."""
 
-import hashlib
-import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
 
-import msgspec
-
-from lampyris.domain.bundle import Bundle, Instructions
-from lampyris.domain.layout import BUNDLE_FILE, FILES, INBOX, Upload
-from lampyris.domain.manifest import Manifest, Rejection
-from lampyris.domain.names import LIVE, check_model_name
+from lampyris.domain.layout import INBOX, Upload
+from lampyris.domain.manifest import Manifest, Rejection, Tombstone
+from lampyris.domain.names import LIVE
 from lampyris.domain.store import Store
-from lampyris.errors import AliasNotFound, LampyrisError, ModelNotFound
+from lampyris.errors import (
+    AliasNotFound,
+    KeyReused,
+    LampyrisError,
+    ModelNotFound,
+    ObjectExists,
+    VersionDeleted,
+)
 from lampyris.registry.documents import read_alias, read_rejection
 from lampyris.registry.versions import find_upload
+from lampyris_local.parcels import Parcel, size_bytes
 
 _POLL_S = 0.1
 
 # A version that is held is registered, and answers by its number; `live` was not pointed at it.
 Outcome = Literal["live", "held", "held-by-gates"]
-
-
-@dataclass(eq=False, kw_only=True)
-class BrokenBundle(LampyrisError):
-    """A folder is not the whole bundle that it should be; nothing was sent."""
-
-    code = "broken-bundle"
-    path: Path
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.path} is not a bundle that can be published: {self.reason}."
-
-
-@dataclass(eq=False, kw_only=True)
-class NotPublishable(LampyrisError):
-    code = "not-publishable"
-    path: Path
-
-    def __str__(self) -> str:
-        if not self.path.exists():
-            return f"There is nothing at {self.path}; give a bundle's folder or a .onnx file."
-        return f"{self.path} cannot be published; give a bundle's folder (with bundle.json) or a .onnx file."
-
-
-@dataclass(eq=False, kw_only=True)
-class ModelNameMissing(LampyrisError):
-    code = "model-name-missing"
-    path: Path
-
-    def __str__(self) -> str:
-        return f"{self.path} does not say which model it is; add --model NAME."
 
 
 @dataclass(eq=False, kw_only=True)
@@ -85,138 +55,38 @@ class NoVerdict(LampyrisError):
         )
 
 
-@dataclass(eq=False, kw_only=True)
-class NothingToSign(LampyrisError):
-    """A signature is over a bundle's document, and there is none."""
-
-    code = "nothing-to-sign"
-    path: Path
-
-    def __str__(self) -> str:
-        return f"{self.path} is no bundle, and only bundles are signed; publish it without --sign-key."
-
-
-@dataclass(eq=False, kw_only=True)
-class UnreadableKey(LampyrisError):
-    code = "unreadable-key"
-    path: Path
-    reason: str
-
-    def __str__(self) -> str:
-        return (
-            f"{self.path} cannot be read: {self.reason}. To make a key: openssl genpkey -algorithm ed25519 "
-            "-out key.pem"
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parcel:
-    """What goes into the inbox: objects by key, in the order of sending. The last completes the upload."""
-
-    upload: Upload
-    objects: tuple[tuple[str, Path | bytes], ...]
-
-    @property
-    def size_bytes(self) -> int:
-        return sum(size_bytes(source) for _, source in self.objects)
-
-
-def size_bytes(source: Path | bytes) -> int:
-    """Return what is sent of a file, or of bytes."""
-    return len(source) if isinstance(source, bytes) else source.stat().st_size
-
-
-def pack(
-    path: Path,
-    *,
-    model: str | None,
-    at: datetime,
-    instructions: Instructions | None = None,
-    sign_key: Path | None = None,
-) -> Parcel:
-    """Check what is to be published and name its place in the inbox.
-
-    A bundle knows its model's name; a bare .onnx needs one. `sign_key` is a private key in PEM.
-    Raises: NotPublishable, BrokenBundle, ModelNameMissing, NothingToSign, UnreadableKey,
-        InvalidKey; InvalidName.
-    """
-    if model is not None:
-        check_model_name(model)
-    if (path / BUNDLE_FILE).is_file():
-        return _pack_bundle(path, model=model, at=at, instructions=instructions, sign_key=sign_key)
-    if path.suffix != ".onnx" or not path.is_file():
-        raise NotPublishable(path=path)
-    if sign_key is not None:
-        raise NothingToSign(path=path)
-    if model is None:
-        raise ModelNameMissing(path=path)
-    upload = Upload(model=model, upload=new_upload_id(at), file="model.onnx")
-    return Parcel(upload=upload, objects=(*_told(upload, instructions), (upload.key, path)))
-
-
-def _pack_bundle(
-    path: Path, *, model: str | None, at: datetime, instructions: Instructions | None, sign_key: Path | None
-) -> Parcel:
-    bundle = read_bundle(path)
-    named = check_model_name(model or bundle.model)
-    upload = Upload(model=named, upload=new_upload_id(at), file=BUNDLE_FILE)
-    objects: list[tuple[str, Path | bytes]] = [
-        (upload.file_key(name), path / FILES / name) for name in sorted(bundle.files)
-    ]
-    if sign_key is not None:
-        objects.append((upload.signature_key, _signature(path / BUNDLE_FILE, sign_key)))
-    objects += [*_told(upload, instructions), (upload.key, path / BUNDLE_FILE)]
-    return Parcel(upload=upload, objects=tuple(objects))
-
-
-def _told(upload: Upload, instructions: Instructions | None) -> list[tuple[str, bytes]]:
-    return [] if instructions is None else [(upload.instructions_key, msgspec.json.encode(instructions))]
-
-
-def _signature(document: Path, key: Path) -> bytes:
-    """Raises: UnreadableKey, InvalidKey."""
-    from lampyris.publishing.signing import sign  # noqa: PLC0415 - for those who sign
-
-    try:
-        private_key = key.read_bytes()
-    except OSError as error:
-        raise UnreadableKey(path=key, reason=(error.strerror or str(error)).lower()) from None
-    return sign(document.read_bytes(), private_key)
-
-
-def read_bundle(path: Path) -> Bundle:
-    """Read a bundle's document and hold its files against it.
-
-    Raises: BrokenBundle.
-    """
-    try:
-        bundle = msgspec.json.decode((path / BUNDLE_FILE).read_bytes(), type=Bundle)
-    except msgspec.DecodeError as error:
-        raise BrokenBundle(path=path, reason=f"{BUNDLE_FILE} cannot be read: {error}") from None
-    for name, expected in bundle.files.items():
-        file = path / FILES / name
-        if not file.is_file():
-            raise BrokenBundle(path=path, reason=f"{FILES}{name} is missing")
-        with file.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
-        if digest != expected.digest:
-            raise BrokenBundle(path=path, reason=f"{FILES}{name} was changed since it was built")
-    return bundle
-
-
-def new_upload_id(at: datetime) -> str:
-    """Name an upload: sorts by time, and no two are alike."""
-    return f"{at.astimezone(UTC):%Y%m%dt%H%M%S}-{secrets.token_hex(4)}"
-
-
 def send(store: Store, parcel: Parcel, *, on_sent: Callable[[int], None]) -> None:
     """Put a parcel into the inbox, telling the size of each object that has arrived.
 
-    Raises: StoreUnavailable.
+    One with a key is sent once: nothing happens if it was sent before.
+    Raises: KeyReused if something else was; VersionDeleted if what came of it is; StoreUnavailable.
     """
-    for key, source in parcel.objects:
+    if parcel.key is not None and _was_sent(store, parcel, parcel.key):
+        return
+    *before, (last_key, last) = parcel.objects
+    for key, source in before:
         store.put(key, source)
         on_sent(size_bytes(source))
+    if parcel.key is None:
+        store.put(last_key, last)
+    else:
+        with suppress(ObjectExists):  # somebody sends the same: S3 must tell of it once
+            store.create(last_key, last if isinstance(last, bytes) else last.read_bytes())
+    on_sent(size_bytes(last))
+
+
+def _was_sent(store: Store, parcel: Parcel, key: str) -> bool:
+    upload = parcel.upload
+    made = find_upload(store, upload.model, upload.upload)
+    if isinstance(made, Tombstone):
+        raise VersionDeleted(model=made.model, version=made.version)
+    if made is not None:
+        if made.evidence.files != parcel.digests:
+            raise KeyReused(key=key)
+        return True
+    return read_rejection(store, upload.model, upload.upload) is not None or any(
+        entry.key == upload.key for entry in store.list(upload.prefix)
+    )
 
 
 def wait_for_verdict(
@@ -229,16 +99,18 @@ def wait_for_verdict(
 ) -> Manifest:
     """Wait until an upload is a version, and `live` points at it unless it is held back (`outcome_of`).
 
-    Raises: Rejected, NoVerdict.
+    Raises: Rejected, NoVerdict; VersionDeleted if somebody was quick to delete it.
     """
     started = clock()
     # The store's own clock, which is the one that its versions are dated by.
     inbox = store.list(f"{INBOX}{upload.model}/{upload.upload}/")
     sent_at = next((entry.modified_at for entry in inbox if entry.key == upload.key), None)
     while clock() - started < timeout_s:
-        manifest = find_upload(store, upload.model, upload.upload, sent_at)
-        if isinstance(manifest, Manifest) and (outcome_of(manifest) != "live" or _went_live(store, manifest)):
-            return manifest
+        made = find_upload(store, upload.model, upload.upload, sent_at)
+        if isinstance(made, Tombstone):
+            raise VersionDeleted(model=made.model, version=made.version)
+        if made is not None and (outcome_of(made) != "live" or _went_live(store, made)):
+            return made
         rejection = read_rejection(store, upload.model, upload.upload)
         if rejection is not None:
             raise Rejected(rejection=rejection)

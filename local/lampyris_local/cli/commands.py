@@ -138,6 +138,7 @@ def publish(
     ] = None,
     hold: Annotated[bool, typer.Option("--hold", help="Register the version without going live.")] = False,
     reason: options.Reason = "",
+    idempotency_key: options.IdempotencyKey = None,
     sign_key: Annotated[
         Path | None,
         typer.Option(metavar="KEY.pem", help="Sign the bundle with this private key (Ed25519, PEM)."),
@@ -161,7 +162,12 @@ def publish(
 
     deployment = find_deployment(endpoint=endpoint, stack=stack, profile=profile, region=region)
     wish = command.Wish(
-        model=model, hold=hold, reason=reason, sign_key=sign_key, wait_s=timeout if wait else None
+        model=model,
+        hold=hold,
+        reason=reason,
+        sign_key=sign_key,
+        wait_s=timeout if wait else None,
+        key=idempotency_key,
     )
     command.run(deployment, path, wish, as_json=as_json)
 

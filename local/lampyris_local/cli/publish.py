@@ -29,8 +29,9 @@ from lampyris_local.cli.output import (
     size,
 )
 from lampyris_local.deployment import Deployment
+from lampyris_local.parcels import Parcel, pack
 from lampyris_local.summary import accuracy, size_bytes
-from lampyris_local.uploads import Parcel, Rejected, outcome_of, pack, send, wait_for_verdict
+from lampyris_local.uploads import Rejected, outcome_of, send, wait_for_verdict
 
 # Beside 0, 1 (an error, a refusal) and 2 (wrong usage).
 HELD_BY_GATES = 3
@@ -45,6 +46,7 @@ class Wish:
     reason: str
     sign_key: Path | None
     wait_s: float | None
+    key: str | None
 
     @property
     def instructions(self) -> Instructions | None:
@@ -70,6 +72,7 @@ def run(deployment: Deployment, path: Path, wish: Wish, *, as_json: bool) -> Non
         at=datetime.now(UTC),
         instructions=wish.instructions,
         sign_key=wish.sign_key,
+        key=wish.key,
     )
     console = remarks()
     _send(deployment.store, parcel, console)

@@ -31,7 +31,8 @@ from lampyris_local.demo.measure import InitDuration, cold_start, latency
 from lampyris_local.demo.samples import Sample, write_calls
 from lampyris_local.demo.show import show
 from lampyris_local.deployment import Deployment, find_deployment
-from lampyris_local.uploads import pack, send, wait_for_verdict
+from lampyris_local.parcels import pack
+from lampyris_local.uploads import send, wait_for_verdict
 
 _PUBLISH_TIMEOUT_S = 60.0
 _COLD_STARTS = 5

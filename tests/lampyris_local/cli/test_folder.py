@@ -54,6 +54,15 @@ def test_inbox_is_empty_after_the_verdict(folder: Path, kept: str) -> None:
     assert list(FolderStore(folder).list("inbox/")) == []
 
 
+def test_same_key_publishes_once_though_the_inbox_is_empty(here: Run, bundle: Path) -> None:
+    first = here("publish", bundle, "--model", "keyed", "--idempotency-key", "k", "--json")
+
+    again = here("publish", bundle, "--model", "keyed", "--idempotency-key", "k", "--json")
+
+    assert first.exit_code == 0, first.stderr
+    assert again.stdout == first.stdout
+
+
 def test_refusal_has_the_same_code_and_exit_as_in_the_cloud(here: Run, tmp_path: Path) -> None:
     file = tmp_path / "x.onnx"
     file.write_bytes(b"no model")

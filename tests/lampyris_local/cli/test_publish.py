@@ -117,3 +117,13 @@ def test_refusal_is_a_document_too(run: Run, tmp_path: Path) -> None:
     refusal = json.loads(result.stdout)
     assert (result.exit_code, refusal["outcome"], refusal["code"]) == (1, "refused", "not-onnx")
     assert "not an ONNX model" in refusal["detail"]
+
+
+def test_same_key_publishes_once(run: Run, bundle: Path) -> None:
+    first = run("publish", bundle, "--model", "keyed", "--idempotency-key", "build 17", "--json")
+    again = run("publish", bundle, "--model", "keyed", "--idempotency-key", "build 17", "--json")
+    other = run("publish", bundle, "--model", "keyed", "--idempotency-key", "build 17", "--hold")
+
+    assert again.stdout == first.stdout
+    assert json.loads(first.stdout)["version"] == 1
+    assert "[idempotency-key-reused]" in other.stderr
