@@ -355,9 +355,55 @@ BESIDE: dict[str, Callable[[Any], object]] = {
 }
 
 
+def _check_ordered(store: MemoryStore, registry: Any, checks: Any, erased: Erased) -> None:
+    """Check that what was done beside an erasure is either erased as well, or whole."""
+    assert erased.done
+    checks.aliases(store, "iris")
+    if verify(store).findings:  # a move's second write came after all that, and is found
+        assert {"revisions" in finding.key for finding in verify(store).findings} == {True}
+        erased = _erase(store, key="once more")
+    versions = list_versions(store, "iris")
+    latest = find_version(store, "iris", versions[-1])
+    if isinstance(latest, Manifest):
+        assert registry.shares() == {6: 100}
+        assert store.size_bytes(blob_key(latest.artifact.graph.digest))
+    else:
+        _check_erased(store, versions=len(versions), spared=erased.spared)
+    assert verify(store).findings == ()
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_what_is_done_at_any_moment_of_an_erasure_is_before_it_or_after_it(
+    secret: Any, watch: Any, registry_of: Any, checks: Any, name: str
+) -> None:
+    stayed = 0
+    for at in count():
+        store = _copy_of(secret.store)
+        calls = 0
+
+        def do_beside(
+            method: str, key: str, call: Callable[[], Any], at: int = at, store: MemoryStore = store
+        ) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == at + 1:
+                with suppress(NotFound, Conflict):
+                    BESIDE[name](registry_of(store))
+            return call()
+
+        erased = _erase(watch(store, do_beside))
+
+        assert verify(store).findings == ()
+        _check_ordered(store, registry_of(store), checks, erased)
+        stayed += isinstance(find_version(store, "iris", list_versions(store, "iris")[-1]), Manifest)
+        if calls <= at:
+            break
+    assert (stayed > 10) == (name == "publish")
+
+
 @pytest.mark.parametrize("name", BESIDE)
 @given(data=st.data())
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_what_is_done_beside_an_erasure_is_before_it_or_after_it(
     secret: Any, watch: Any, registry_of: Any, checks: Any, name: str, data: st.DataObject
 ) -> None:
@@ -373,16 +419,4 @@ def test_what_is_done_beside_an_erasure_is_before_it_or_after_it(
     erased = _erase(watch(store, take_turns))
     beside.finish()
 
-    assert erased.done
-    checks.aliases(store, "iris")
-    if verify(store).findings:  # a move's second write came after all that, and is found
-        assert {"revisions" in finding.key for finding in verify(store).findings} == {True}
-        erased = _erase(store, key="once more")
-    if list_versions(store, "iris") == [1, 2, 3, 4, 5, 6] and isinstance(
-        latest := find_version(store, "iris", 6), Manifest
-    ):
-        assert registry_of(store).shares() == {6: 100}
-        assert store.size_bytes(blob_key(latest.artifact.graph.digest))
-    else:
-        _check_erased(store, versions=len(list_versions(store, "iris")), spared=erased.spared)
-    assert verify(store).findings == ()
+    _check_ordered(store, registry_of(store), checks, erased)
