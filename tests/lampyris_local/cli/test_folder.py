@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from lampyris.adapters.folder_store import FolderStore
-from lampyris.registry.documents import read_alias
+from lampyris_local.assets import asset
 from lampyris_local.cli.commands import app
 from lampyris_local.cloud.local_cloud import LocalCloud
 from lampyris_local.deployment import find_deployment
@@ -55,9 +55,9 @@ def test_inbox_is_empty_after_the_verdict(folder: Path, kept: str) -> None:
 
 
 def test_same_key_publishes_once_though_the_inbox_is_empty(here: Run, bundle: Path) -> None:
-    first = here("publish", bundle, "--model", "keyed", "--idempotency-key", "k", "--json")
+    first = here("publish", bundle, "--model", "keyed-here", "--idempotency-key", "k", "--json")
 
-    again = here("publish", bundle, "--model", "keyed", "--idempotency-key", "k", "--json")
+    again = here("publish", bundle, "--model", "keyed-here", "--idempotency-key", "k", "--json")
 
     assert first.exit_code == 0, first.stderr
     assert again.stdout == first.stdout
@@ -120,16 +120,18 @@ def test_folder_without_a_parent_is_named(tmp_path: Path) -> None:
 
 
 def test_folder_copied_into_a_bucket_is_a_registry(
-    here: Run, kept: str, folder: Path, cloud: LocalCloud, run: Run, bright_png: Path
+    here: Run, kept: str, folder: Path, bright_png: Path
 ) -> None:
-    bucket = find_deployment(endpoint=cloud.api_url).store
-    for path in folder.rglob("*"):
-        if path.is_file() and f"{os.sep}.lampyris{os.sep}" not in str(path):
-            bucket.put(path.relative_to(folder).as_posix(), path)
+    with LocalCloud(asset("template.yaml")) as cloud:
+        bucket = find_deployment(endpoint=cloud.api_url).store
+        for path in folder.rglob("*"):
+            if path.is_file() and f"{os.sep}.lampyris{os.sep}" not in str(path):
+                bucket.put(path.relative_to(folder).as_posix(), path)
 
-    answered = run("predict", kept, bright_png, "--json")
-    moved = run("aliases", "set", kept, 1, "--alias", "stable", "--json")
+        answered = here("predict", kept, bright_png, "--json", "--endpoint", cloud.api_url)
+        moved = here("aliases", "set", kept, 1, "--alias", "stable", "--endpoint", cloud.api_url)
+        verified = here("audit", "--verify", "--endpoint", cloud.api_url)
 
     assert json.loads(answered.stdout)[0]["predictions"][0]["label"] == "bright"
     assert moved.exit_code == 0, moved.stderr
-    assert read_alias(bucket, kept, "stable")[0].stable.version == 1
+    assert verified.exit_code == 0, verified.stdout
