@@ -4,10 +4,11 @@ Where there is to die is recorded from a real run of each operation, so that no 
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -22,6 +23,12 @@ from lampyris.domain.store import Store
 from lampyris.errors import Conflict, InvalidSplit, LampyrisError, NotFound, StoreUnavailable
 from lampyris.publishing.admission import admit
 from lampyris.publishing.confinement import Accepted
+from lampyris.registry.backup import back_up
+from lampyris.registry.changes import Author
+from lampyris.registry.collection import collect
+from lampyris.registry.erasure import erase
+from lampyris.registry.restoration import restore
+from lampyris.registry.verification import verify
 from lampyris.serving.fetch import GRAPH_FILE
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
@@ -143,7 +150,7 @@ Call = tuple[str, str]
 # The process dies before a call takes effect, or after; or the process lives, and no answer comes.
 FATES = ("before", "after", "unanswered before", "unanswered after")
 _KINDS = re.compile(
-    r"(?:models/[^/]+/)?(version|alias|revision|audit-head|audit|change|blobs/sha256|reservation)"
+    r"(?:models/[^/]+/)?(version|alias|revision|backup|audit-head|audit|change|blobs/sha256|reservation)"
 )
 _WRITES = {"put", "create", "replace", "delete", "purge"}
 
@@ -309,3 +316,119 @@ def test_move_that_was_interrupted_twice_is_finished_by_asking_again(
 
             checks.all_settled(store)
             assert _meaning(registry_of(store), checks) == meaning
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keeping:
+    """What keeps or loses much at once: `run` is given the registry, another place, and who wants it."""
+
+    prepare: Callable[[Any, Store], None] = lambda registry, _: _much(registry)
+    run: Callable[[Store, Store, Author], object]
+    writes: set[str]
+
+
+LATER = NOW + timedelta(days=3)
+
+
+def _much(registry: Any) -> None:
+    """Leave something behind of every kind: a canary, a tombstone, a blob that nothing names any more."""
+    _canary(registry)
+    registry.publish("u4")
+    registry.publish("u5")
+    registry.delete(1)
+
+
+def _backed_up(registry: Any, backup: Store) -> None:
+    """Leave the registry empty, and a backup of what was there."""
+    lost = MemoryStore(lambda: NOW)
+    _much(type(registry)(lost))
+    back_up(lost, backup, author=registry.author("backup"), now=NOW)
+
+
+TELL = {"create audit", "replace audit-head", "create change", "put change"}
+KEEPING = {
+    "collect": Keeping(
+        run=lambda store, _, author: collect(store, author=author, now=LATER),
+        writes=TELL | {"purge blob", "purge reservation"},
+    ),
+    "erase": Keeping(
+        run=lambda store, _, author: erase(store, "iris", author=author, now=LATER),
+        writes=TELL
+        | {"replace version", "replace alias", "create revision"}
+        | {f"purge {kind}" for kind in ("version", "alias", "revision", "blob", "reservation")},
+    ),
+    "back up": Keeping(
+        run=lambda store, place, author: back_up(store, place, author=author, now=LATER),
+        writes=TELL | {f"put {kind}" for kind in ("backup", "version", "alias", "revision", "blob", "audit")},
+    ),
+    "restore": Keeping(
+        prepare=_backed_up,
+        run=lambda store, place, author: restore(place, store, author=author, now=LATER),
+        writes=TELL
+        | {"put blob", "put reservation", "delete reservation", "replace alias", "create audit-head"}
+        | {f"create {kind}" for kind in ("version", "alias", "revision")},
+    ),
+}
+
+
+def _contents(*stores: MemoryStore) -> object:
+    """Count what each holds, whenever it was written, by key; changes are named by keys that are random."""
+    keys = (
+        (place, one.key)
+        for place, store in enumerate(stores)
+        for one in store.generations("")
+        if one.size_bytes
+    )
+    return Counter((place, re.sub("changes/[0-9a-f]+", "changes/", key)) for place, key in set(keys))
+
+
+def _keep(
+    operation: Keeping, stores: tuple[MemoryStore, MemoryStore], disturbed: Disturbed, watch: Any
+) -> bool:
+    """Run an operation; say whether it was disturbed."""
+    store, place = (watch(one, disturbed) for one in stores)
+    try:
+        operation.run(store, place, Author(key=KEY, by="ann"))
+    except (Crash, StoreUnavailable):
+        return True
+    return False
+
+
+@pytest.mark.parametrize("name", KEEPING)
+def test_keeping_writes_what_is_known_of_it(name: str, watch: Any, registry_of: Any) -> None:
+    operation = KEEPING[name]
+    stores = MemoryStore(lambda: NOW), MemoryStore(lambda: NOW)
+    operation.prepare(registry_of(stores[0]), stores[1])
+    record = Disturbed()
+
+    _keep(operation, stores, record, watch)
+
+    assert record.writes == operation.writes
+
+
+@pytest.mark.parametrize("fate", FATES)
+@pytest.mark.parametrize("name", KEEPING)
+def test_keeping_that_was_interrupted_is_finished_by_asking_again(
+    name: str, fate: str, watch: Any, registry_of: Any, checks: Any
+) -> None:
+    operation = KEEPING[name]
+
+    def prepared() -> tuple[MemoryStore, MemoryStore]:
+        store, place = MemoryStore(lambda: NOW), MemoryStore(lambda: NOW)
+        operation.prepare(registry_of(store), place)
+        return store, place
+
+    whole, record = prepared(), Disturbed()
+    assert not _keep(operation, whole, record, watch)
+    contents = _contents(*whole)
+
+    every_call = range(len(record.calls))
+    for at in every_call if fate == "unanswered before" else _where_it_matters(record.calls):
+        stores = prepared()
+        assert _keep(operation, stores, Disturbed({at: fate}), watch), record.calls[at]
+        checks.aliases(stores[0], "iris")
+
+        assert not _keep(operation, stores, Disturbed(), watch)
+
+        assert _contents(*stores) == contents, record.calls[at]
+        assert verify(stores[0]).findings == (), record.calls[at]
