@@ -44,7 +44,7 @@ def local_bucket(local_cloud: LocalCloud) -> S3Store:
     bucket = open_bucket(local_cloud.endpoint_url, local_cloud.outputs["Bucket"])
     for key, data in UPLOADS.items():
         obstore.put(bucket, key, data)
-    await_key(bucket, "models/glow/aliases/live.json")
+    await_key(bucket, "models/glow/revisions/live/000000001.json")  # after the alias was pointed
     await_key(bucket, "rejected/broken/first.json")
     return bucket
 

@@ -14,7 +14,9 @@ pytestmark = pytest.mark.sam
 
 
 def document(bucket: S3Store, key: str) -> Any:
-    return json.loads(bytes(obstore.get(bucket, key).bytes()))
+    """Read a document of the registry; one that is sealed, out of its envelope."""
+    read = json.loads(bytes(obstore.get(bucket, key).bytes()))
+    return read.get("document", read)
 
 
 def without(fields: set[str], record: dict[str, Any]) -> dict[str, Any]:
@@ -27,7 +29,11 @@ def test_publish_commits_the_version_that_the_local_cloud_commits(
     by_sam = document(sam_bucket, "models/glow/versions/1.json")
     locally = document(local_bucket, "models/glow/versions/1.json")
 
-    assert without({"created_at"}, by_sam) == without({"created_at"}, locally)
+    times = {"created_at", "published", "evidence"}  # and what was measured, which times hold too
+    assert without(times, by_sam) == without(times, locally)
+    assert by_sam["evidence"].keys() == locally["evidence"].keys()
+    assert by_sam["evidence"]["measured"].keys() == locally["evidence"]["measured"].keys()
+    assert by_sam["evidence"]["files"] == locally["evidence"]["files"]
     for blob in (by_sam["artifact"]["graph"], by_sam["artifact"]["weights"]):
         if blob is not None:
             key = f"blobs/sha256/{blob['digest']}"
@@ -46,7 +52,8 @@ def test_publish_refuses_with_the_local_clouds_reason(sam_bucket: S3Store, local
     by_sam = document(sam_bucket, "rejected/broken/first.json")
     locally = document(local_bucket, "rejected/broken/first.json")
 
-    assert without({"rejected_at"}, by_sam) == without({"rejected_at"}, locally)
+    times = {"rejected_at", "completed_at"}
+    assert without(times, by_sam) == without(times, locally)
 
 
 def test_publish_delivered_twice_makes_no_second_version(sam: Sam, sam_bucket: S3Store) -> None:

@@ -9,7 +9,7 @@ dropped.
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -28,36 +28,13 @@ from lampyris.domain.manifest import Artifact, Rejection
 from lampyris.domain.store import Store
 from lampyris.domain.tuned import read_wish, wish_tuned
 from lampyris.errors import InvalidName, ObjectNotFound, StoreUnavailable
+from lampyris.handlers.s3_events import Created, read_created
 from lampyris.http.event import LambdaContext
 from lampyris.publishing.admission import Trial, admit, refuse_place
 from lampyris.publishing.confinement import Limits, keep_secrets, run_trial, run_tuning
 from lampyris.publishing.signing import TrustedKey, read_trusted_keys
 from lampyris.publishing.wishes import Tuning, grant
 from lampyris.serving.cpu import Cpu, this_cpu
-
-
-class _Object(msgspec.Struct):
-    key: str
-
-
-class _S3(msgspec.Struct):
-    object: _Object
-
-
-class _UserIdentity(msgspec.Struct, frozen=True, rename="camel"):
-    principal_id: str = "unknown"
-
-
-class _S3Record(msgspec.Struct, rename="camel"):
-    event_name: str
-    s3: _S3
-    user_identity: _UserIdentity = _UserIdentity()
-
-
-class _Notification(msgspec.Struct):
-    """What S3 puts into a queue; its test event, sent when a bucket is set up, has no records."""
-
-    records: list[_S3Record] = msgspec.field(name="Records", default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +57,8 @@ def handle(event: dict[str, Any], app: App) -> dict[str, Any]:
     failures = []
     for message in event["Records"]:
         try:
-            for record in _created(message["body"]):
-                _answer(record, app)
+            for created in read_created(message["body"]):
+                _answer(created, app)
         except Exception:
             app.logger.exception(
                 "A message failed and will come again.", extra={"message_id": message["messageId"]}
@@ -90,18 +67,8 @@ def handle(event: dict[str, Any], app: App) -> dict[str, Any]:
     return {"batchItemFailures": failures}
 
 
-def _created(body: str) -> Iterator[_S3Record]:
-    """Yield what a message says of objects that were written.
-
-    Raises: msgspec.DecodeError if S3 did not write the message.
-    """
-    for record in msgspec.json.decode(body, type=_Notification).records:
-        if record.event_name.startswith("ObjectCreated:"):
-            yield record
-
-
-def _answer(record: _S3Record, app: App) -> None:
-    encoded = record.s3.object.key
+def _answer(created: Created, app: App) -> None:
+    encoded = created.encoded_key
     try:
         key = unquote_plus(encoded, errors="strict")
         if key.startswith(TUNING):
@@ -114,7 +81,7 @@ def _answer(record: _S3Record, app: App) -> None:
         _refuse_place(key, error, app)
     else:
         if upload is not None:
-            _admit(upload, record.user_identity.principal_id, app)
+            _admit(upload, created.by, app)
 
 
 def _refuse_place(key: str, error: InvalidName, app: App) -> None:

@@ -5,7 +5,7 @@ shadow does wrong is no failure but what is wanted to be known.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from time import perf_counter, time
 from typing import Any
@@ -18,10 +18,10 @@ from lampyris.adapters.telemetry import Telemetry
 from lampyris.bootstrap import Serving, open_store, read_settings, wire_loading, wire_serving
 from lampyris.domain.copies import Copy, arrays_of, decode_copy
 from lampyris.domain.differences import difference, same_class
-from lampyris.domain.layout import SHADOW
 from lampyris.domain.manifest import Manifest
 from lampyris.domain.tensors import Array
 from lampyris.errors import InvalidTensor, MalformedRequest, ModelLoading, NotFound, StoreUnavailable
+from lampyris.handlers.s3_events import read_created
 from lampyris.http.event import LambdaContext
 from lampyris.http.problems import problem_code
 from lampyris.registry.shadows import Comparison, write_comparison
@@ -29,24 +29,6 @@ from lampyris.serving.memory import limit_memory
 
 # What a request behind the API has.
 _RUN_S = 28.5
-
-
-class _Object(msgspec.Struct):
-    key: str
-
-
-class _S3(msgspec.Struct):
-    object: _Object
-
-
-class _S3Record(msgspec.Struct):
-    s3: _S3
-
-
-class _Notification(msgspec.Struct):
-    """What S3 puts into a queue; its test event, sent when a bucket is set up, has no records."""
-
-    records: list[_S3Record] = msgspec.field(name="Records", default_factory=list)
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,20 +44,12 @@ def handle(event: dict[str, Any], app: App, request_id: str) -> dict[str, Any]:
     failures = []
     for message in event["Records"]:
         try:
-            for key in _keys(message["body"]):
-                _answer(key, app, request_id)
+            for created in read_created(message["body"]):
+                _answer(unquote_plus(created.encoded_key), app, request_id)
         except Exception as error:  # noqa: BLE001 - the others of the batch are not to blame
             app.telemetry.error(error, request_id)
             failures.append({"itemIdentifier": message["messageId"]})
     return {"batchItemFailures": failures}
-
-
-def _keys(body: str) -> Iterator[str]:
-    """Yield the keys that a message names. Raises: msgspec.DecodeError if S3 did not write the message."""
-    for record in msgspec.json.decode(body, type=_Notification).records:
-        key = unquote_plus(record.s3.object.key)
-        if key.startswith(SHADOW):
-            yield key
 
 
 def _answer(key: str, app: App, request_id: str) -> None:

@@ -81,7 +81,7 @@ def app(store: Any, folder: Path) -> App:
 
 
 def message(key: str, id_: str = "m") -> dict[str, str]:
-    records = [{"s3": {"object": {"key": quote_plus(key)}}}]
+    records = [{"eventName": "ObjectCreated:Put", "s3": {"object": {"key": quote_plus(key)}}}]
     return {"messageId": id_, "body": json.dumps({"Records": records})}
 
 
