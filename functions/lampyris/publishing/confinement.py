@@ -35,7 +35,7 @@ _OWN_BYTES = 256 * 2**20
 # Measured: a trial takes up to three times the model's size. A quarter of the memory leaves room for
 # activations, and two copies fit on the disk that template.yaml gives.
 _UPLOAD_SHARE = 4
-# A model that takes longer could not answer within the 30 s of an HTTP API. The function itself has 120 s.
+# A model that takes longer could not answer within the 30 s of an HTTP API. The function itself has 180 s.
 _TIME_S = 70
 # Cold starts that are timed, no more once they have taken this long together, and how long one may take.
 _COLD_STARTS, _COLD_STARTS_BUDGET_MS, _COLD_START_S = 3, 3000, 15
