@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from queue import SimpleQueue
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 from rich.console import Console
@@ -12,16 +12,22 @@ from lampyris_local.cloud.reports import LogLine
 
 
 class _Record(msgspec.Struct, frozen=True):
-    """What is for people in a function's own line: a log record, an answered request, a judged upload."""
+    """What is for people in a function's own line: a log record, an answered request, a judged upload.
+
+    `copy` is of a request, for a shadow. The metrics are there if they were counted.
+    """
 
     level: str = ""
     message: str = ""
     route: str = ""
     status: int = 0
-    code: str = ""
+    code: str | None = None
     model: str = ""
     upload: str = ""
+    copy: str = ""
     version: int | str = 0
+    held: Any = msgspec.field(name="Held", default=None)
+    differences: Any = msgspec.field(name="ShadowDifferences", default=None)
 
 
 def follow(lines: SimpleQueue[LogLine], console: Console) -> NoReturn:
@@ -64,8 +70,23 @@ def _own_words(text: str) -> Text:
         return Text(text, "quiet")
     if record.route:
         style = "good" if record.status < 400 else "bad"  # noqa: PLR2004 - HTTP: errors begin here
-        return Text.assemble((f"{record.route}  {record.status}", style), (f"  {record.code}", "quiet"))
+        return Text.assemble((f"{record.route}  {record.status}", style), (f"  {record.code or ''}", "quiet"))
     if record.upload:
-        outcome = (f"version {record.version}", "good") if record.version else (record.code, "bad")
-        return Text.assemble(f"{record.model}, upload {record.upload}: ", outcome)
+        return Text.assemble(f"{record.model}, upload {record.upload}: ", _verdict(record))
+    if record.copy:
+        return Text.assemble(f"{record.model}, shadow version {record.version}: ", _shadows_answer(record))
     return Text.assemble((f"{record.level}  ".lstrip(), "quiet"), record.message)
+
+
+def _verdict(record: _Record) -> tuple[str, str]:
+    if not record.version:
+        return record.code or "refused", "bad"
+    return (
+        (f"version {record.version}, held", "name") if record.held else (f"version {record.version}", "good")
+    )
+
+
+def _shadows_answer(record: _Record) -> tuple[str, str]:
+    if record.code is not None:
+        return record.code, "bad"
+    return ("another answer", "name") if record.differences else ("the same answer", "good")

@@ -50,8 +50,28 @@ def test_verdict_on_an_upload_is_told() -> None:
     admitted = {"_aws": {}, "model": "digits", "upload": "u1", "version": 3}
     refused = {"_aws": {}, "model": "digits", "upload": "u2", "code": "not-onnx"}
 
+    held = {**admitted, "Held": [1.0]}
+
     assert plain(line(json.dumps(admitted))) == "digits, upload u1: version 3"
+    assert plain(line(json.dumps(held))) == "digits, upload u1: version 3, held"
     assert plain(line(json.dumps(refused))) == "digits, upload u2: not-onnx"
+
+
+def test_answer_of_a_shadow_is_told() -> None:
+    same: dict[str, object] = {
+        "_aws": {},
+        "model": "digits",
+        "copy": "c1",
+        "version": "4",
+        "code": None,
+        "ShadowRuns": 1,
+    }
+    other = {**same, "ShadowDifferences": 1}
+    none = {**same, "code": "out-of-memory", "ShadowFailures": 1}
+
+    assert plain(line(json.dumps(same))) == "digits, shadow version 4: the same answer"
+    assert plain(line(json.dumps(other))) == "digits, shadow version 4: another answer"
+    assert plain(line(json.dumps(none))) == "digits, shadow version 4: out-of-memory"
 
 
 def test_log_record_is_told_by_level_and_message() -> None:
