@@ -12,6 +12,7 @@ from lampyris.registry.verification import Verified, verify
 
 # Where entries of one model are wanted: so many are looked through for a page, which may then be a short one.
 _LOOKED_THROUGH = 1000
+_READ_AT_ONCE = 100
 
 
 class AuditPage(Page[Entry], frozen=True, kw_only=True):
@@ -35,9 +36,10 @@ def list_all(registry: Registry, arguments: ListAudit, _caller: Caller) -> Audit
     if before is not None:
         newest = min(newest, before - 1)
     oldest = max(0, newest - _LOOKED_THROUGH)
+    at_once = arguments.limit if model is None else max(arguments.limit, _READ_AT_ONCE)
     found: list[Entry] = []
-    for start in range(newest, oldest, -arguments.limit):
-        numbers = range(start, max(oldest, start - arguments.limit), -1)
+    for start in range(newest, oldest, -at_once):
+        numbers = range(start, max(oldest, start - at_once), -1)
         entries = read_each(lambda number: read_entry(registry.store, number), numbers)
         found += [entry for entry in entries if entry is not None and model in {None, entry.model}]
         if len(found) >= arguments.limit:

@@ -9,7 +9,7 @@ import msgspec
 from lampyris.control.call import Caller, Registry
 from lampyris.control.fields import ModelName, UploadName
 from lampyris.domain.layout import BUNDLE_FILE, FILES, INSTRUCTIONS_FILE, SIGNATURE_FILE, Upload
-from lampyris.domain.manifest import Manifest, Tombstone
+from lampyris.domain.manifest import Manifest, Rejection, Tombstone
 from lampyris.domain.names import LIVE, check_model_name, check_upload_id
 from lampyris.domain.store import Store
 from lampyris.errors import AliasNotFound, ModelNotFound, UploadNotFound
@@ -132,13 +132,20 @@ def show(registry: Registry, arguments: OneUpload, _caller: Caller) -> UploadSta
     if made is not None:
         return _of_version(store, made)
     rejection = read_rejection(store, model, name)
-    if rejection is not None and (completed_at is None or rejection.rejected_at >= completed_at):
+    if rejection is not None and not _came_again(rejection, completed_at):
         return UploadState(
             model=model, upload=name, status="rejected", code=rejection.code, detail=rejection.detail
         )
     if not entries:
         raise UploadNotFound(upload=name, model=model)
     return UploadState(model=model, upload=name, status="pending")
+
+
+def _came_again(rejection: Rejection, completed_at: datetime | None) -> bool:
+    """Say whether the upload was written once more since it was refused."""
+    if completed_at is None or rejection.completed_at is None:
+        return False
+    return completed_at > rejection.completed_at
 
 
 def _of_version(store: Store, manifest: Manifest) -> UploadState:

@@ -1,6 +1,6 @@
 """Verbs about uploads: a place in the inbox, and what became of it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -17,12 +17,16 @@ from lampyris.registry.documents import write_rejection
 FILES = ("model.onnx", "probe.json")
 
 
-def reject(registry: Registry, upload: str) -> None:
-    later = registry.now() + timedelta(days=10_000)
-    write_rejection(
-        registry.store,
-        Rejection(model="iris", upload=upload, code="not-onnx", detail="No.", rejected_at=later),
+def reject(registry: Registry, upload: str, completed_at: datetime | None = None) -> None:
+    rejection = Rejection(
+        model="iris",
+        upload=upload,
+        code="not-onnx",
+        detail="No.",
+        rejected_at=registry.now(),
+        completed_at=completed_at,
     )
+    write_rejection(registry.store, rejection)
 
 
 def test_bundle_has_a_place_for_each_file_with_its_document_last(run: Any) -> None:
@@ -120,6 +124,19 @@ def test_refused_upload_has_a_code_and_a_sentence(run: Any, registry: Registry) 
     state = run("uploads show", model="iris", upload="mine")
 
     assert (state.status, state.code, state.detail) == ("rejected", "not-onnx", "No.")
+
+
+def test_refused_upload_that_was_written_again_is_pending(run: Any, registry: Registry) -> None:
+    key = "inbox/iris/mine/model.onnx"
+    registry.store.put(key, b"x")
+    (entry,) = registry.store.list("inbox/iris/mine/")
+    reject(registry, "mine", completed_at=entry.modified_at)
+
+    refused = run("uploads show", model="iris", upload="mine")
+    reject(registry, "mine", completed_at=entry.modified_at - timedelta(seconds=1))
+    again = run("uploads show", model="iris", upload="mine")
+
+    assert (refused.status, again.status) == ("rejected", "pending")
 
 
 def test_upload_of_a_version_that_was_deleted_says_so(run: Any, publish: Any) -> None:
