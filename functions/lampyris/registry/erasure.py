@@ -9,6 +9,7 @@ time, or else stays, whole.
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
+from secrets import randbits
 
 import msgspec
 
@@ -178,23 +179,28 @@ def _retire(store: Store, model: str, alias: str, closed: set[int], change: Chan
     What is left is as an alias that nobody has pointed anywhere yet: it may be pointed at a later version.
     """
     key = alias_key(model, alias)
-    # One that was pointed somewhere meanwhile and is retired again gets other bytes: see `seal`.
-    unborn = seal(
-        Alias(model=model, alias=alias, revision=0, routes=(), change=change), fence=max(closed, default=0)
-    )
     while True:
         revisions = list(store.generations(revisions_prefix(model, alias)))
         etag, standing = _read_alias(store, model, alias)
-        if not etag or (standing is not None and not standing.alias.routes):
-            store.purge(revisions)
-            # Whoever pointed it anywhere meanwhile may have taken an old revision for the first of its own.
-            return not revisions or _read_alias(store, model, alias)[0] == etag
-        if standing is not None:
-            if not _versions(standing.alias) <= closed:
+        if etag:
+            if standing is not None and standing.alias.routes:
+                if not _versions(standing.alias) <= closed:
+                    return False
+                settle_alias(store, standing.alias, standing.sealed)
+            # Written to even if it pointed nowhere, in bytes that never stood there: whoever read it before
+            # the versions were marked must read it again.
+            unborn = Alias(model=model, alias=alias, revision=0, routes=(), change=change)
+            try:
+                store.replace(key, seal(unborn, fence=randbits(32)).data, etag)
+            except ObjectChanged:
+                continue
+            revisions = list(store.generations(revisions_prefix(model, alias)))
+            etag, standing = _read_alias(store, model, alias)
+            if standing is None or standing.alias.routes:
                 return False
-            settle_alias(store, standing.alias, standing.sealed)
-        with suppress(ObjectChanged):
-            store.replace(key, unborn.data, etag)
+        store.purge(revisions)
+        # Whoever pointed it anywhere meanwhile may have taken an old revision for the first of its own.
+        return not revisions or _read_alias(store, model, alias)[0] == etag
 
 
 def _read_alias(store: Store, model: str, alias: str) -> tuple[str, Standing | None]:

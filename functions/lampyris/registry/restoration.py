@@ -99,6 +99,7 @@ def restore(
         operation = write_down(store, Operation(model=model, change=change))
     else:
         operation = begin_operation(store, author, "restore", model=model, about=about, at=now)
+        restoration.tell_audit(chosen, operation)  # first, as who finds a document settles what it holds
     owner = f"restore/{digest_of(author.key.encode())}"
     reserved = tuple(copy.digest for copy in chosen if _kind(copy) == "blobs")
     store.put(reservation_key(owner), msgspec.json.encode(Reservation(digests=reserved)))
@@ -109,8 +110,6 @@ def restore(
         last = unseal(store.get(audit_key(index.audited)).data)
         create_once(store, AUDIT_HEAD, seal(Head(number=index.audited, digest=last.digest)).data)
         tell_audit(store, operation)
-    else:
-        restoration.tell_audit(chosen, operation)
     release(store, owner)
     end_operation(store, operation, copied)
     return copied

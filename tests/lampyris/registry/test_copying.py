@@ -20,7 +20,9 @@ from lampyris.errors import (
     ModelNotFound,
     NoBackup,
     NoRoomForBackup,
+    NotFound,
     RestoreConflict,
+    VersionInUse,
 )
 from lampyris.registry.backup import back_up
 from lampyris.registry.changes import Author
@@ -279,11 +281,14 @@ def test_a_registry_that_is_damaged_is_not_backed_up_as_if_it_were_whole(
         "audit": audit_key(3),
     }
     lived.store.put(keys[lost], b"altered")
-
     with pytest.raises(CopyDamaged) as damaged:
+        _back_up(lived.store, target)
+    lived.store.delete(keys[lost])
+    with pytest.raises(CopyDamaged) as missing:
         _back_up(lived.store, target)
 
     assert (damaged.value.key, damaged.value.place) == (keys[lost], "registry")
+    assert (missing.value.key, missing.value.place) == (keys[lost], "registry")
 
 
 def test_what_is_not_whole_in_a_backup_is_copied_anew(lived: Any, target: MemoryStore) -> None:
@@ -429,6 +434,34 @@ def test_whoever_dies_a_restore_leaves_nothing_half_and_is_finished_by_the_same_
         if calls <= at:
             break
     assert calls > 30
+
+
+def test_an_alias_is_not_restored_when_its_version_was_deleted_meanwhile(
+    lived: Any, target: MemoryStore, watch: Any, registry_of: Any, checks: Any
+) -> None:
+    _back_up(lived.store, target)
+    deleted = 0
+    for at in count():
+        store = MemoryStore()
+        calls = 0
+
+        def delete(
+            method: str, key: str, call: Callable[[], Any], at: int = at, store: MemoryStore = store
+        ) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == at + 1:
+                with suppress(NotFound, VersionInUse):
+                    registry_of(store).delete(3)
+            return call()
+
+        with suppress(RestoreConflict):
+            _restore(target, watch(store, delete), model="iris")
+        checks.aliases(store, "iris")
+        deleted += any(entry.change.action == "delete" for entry in checks.audit(store))
+        if calls <= at:
+            break
+    assert deleted > 3
 
 
 @pytest.mark.parametrize("is_after", [False, True], ids=["before", "after"])

@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from lampyris.adapters.memory_store import MemoryStore
 from lampyris.domain.layout import alias_key, blob_key, version_key
 from lampyris.domain.manifest import Alias, Evidence, Manifest, Rejection, Tombstone
-from lampyris.domain.sealed import unseal
+from lampyris.domain.sealed import seal, unseal
 from lampyris.domain.store import Store
 from lampyris.errors import AliasNotFound, Conflict, InvalidName, ModelNotFound, NotFound
 from lampyris.registry.aliases import publish_to_alias
 from lampyris.registry.blobs import put_blobs, release
 from lampyris.registry.changes import Author
 from lampyris.registry.documents import (
+    decode_version,
     find_version,
     list_aliases,
     list_versions,
@@ -127,6 +128,19 @@ def test_nothing_of_the_content_is_left_in_any_generation(secret: Any, checks: A
     assert erased.spared == 0
     assert before - after > erased.bytes * 0.8
     assert verify(secret.store).findings == ()
+
+
+def test_nothing_that_was_overwritten_stands_again_for_a_moment(secret: Any, watch: Any) -> None:
+    standing: dict[str, int] = {}
+
+    def look(method: str, key: str, call: Callable[[], Any]) -> Any:
+        result = call()
+        for stands, writing in secret.store._standing.items():
+            assert standing.get(stands, 0) <= writing.number, stands
+            standing[stands] = writing.number
+        return result
+
+    assert _erase(watch(secret.store, look)).done
 
 
 def test_what_another_model_has_is_left_alone(secret: Any, registry_of: Any) -> None:
@@ -345,7 +359,20 @@ def _publish_secret(registry: Any) -> None:
     publish_to_alias(registry.store, manifest, alias="live", author=Author(key="live 9", by="bob"), now=NOW)
 
 
+def _open_again(registry: Any) -> None:
+    """Take the mark of a version away, as a deletion does that finds it in use, and point an alias at it."""
+    key = version_key("iris", 1)
+    found = registry.store.get(key)
+    sealed = unseal(found.data)
+    document = decode_version(sealed)
+    if isinstance(document, Manifest):
+        opened = seal(msgspec.structs.replace(document, closing=None), fence=sealed.fence + 1)
+        registry.store.replace(key, opened.data, found.etag)
+    registry.set({1: 100}, key="beside")
+
+
 BESIDE: dict[str, Callable[[Any], object]] = {
+    "open again": _open_again,
     "publish": _publish_secret,
     "set": lambda registry: registry.set({1: 100}, key="beside"),
     "promote": lambda registry: registry.promote(key="beside"),
