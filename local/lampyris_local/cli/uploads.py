@@ -51,24 +51,20 @@ def show_rejections(page: Page[Rejection]) -> None:
 
 
 def rejections_table(rejections: Sequence[Rejection]) -> Table:
-    """List uploads that were refused."""
-    table = new_table("model", "refused upload", "at", "code", "why")
+    """List uploads that were refused: sentences, as they would not fit into columns."""
+    table = new_table("refused")
     for rejection in rejections:
-        table.add_row(
-            Text(rejection.model, "name"),
-            rejection.upload,
-            date(rejection.rejected_at),
-            Text(rejection.code, "bad"),
-            rejection.detail,
-        )
+        table.add_row(_told(rejection))
     return table
 
 
 def show_rejection(rejection: Rejection) -> None:
-    answers().print(
-        Text.assemble(
-            (rejection.model, "name"),
-            f" upload {rejection.upload} was refused at {date(rejection.rejected_at)}: {rejection.detail}",
-            (f" [{rejection.code}]", "quiet"),
-        )
+    answers().print(_told(rejection))
+
+
+def _told(rejection: Rejection) -> Text:
+    return Text.assemble(
+        (rejection.model, "name"),
+        f" upload {rejection.upload}, {date(rejection.rejected_at)}: {rejection.detail}",
+        (f" [{rejection.code}]", "bad"),
     )
