@@ -52,7 +52,7 @@ class Session:
     yes: bool
 
     def ask(self, verb: str, arguments: "msgspec.Struct", *, working: str = "") -> Any:
-        """Run a verb, showing how far it is if it takes `working` long; raises what it raises."""
+        """Run a verb. One that takes long shows how far it is, under the name `working`."""
         from lampyris.control.verbs import VERBS
 
         chosen = next(one for one in VERBS if one.name == verb)
