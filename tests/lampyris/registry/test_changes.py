@@ -99,7 +99,7 @@ def test_key_of_another_request_is_refused_at_once(registry: Any) -> None:
     registry.publish("u2")
     registry.set({1: 100}, key="k")
 
-    with pytest.raises(KeyReused, match="'k' was used for another request"):
+    with pytest.raises(KeyReused, match="idempotency key was used for another request"):
         registry.set({2: 100}, key="k")
 
     assert registry.shares() == {1: 100}
