@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, assume, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -98,4 +98,7 @@ def models(publish_linear: Any, publish_picture: Any) -> None:
     ],
 )
 def test_api_answers_as_it_is_described(case: schemathesis.Case[Any], api: str, models: None) -> None:
+    # Control characters in a header are the HTTP server's to refuse, and do not come as far as a function.
+    assume(all(str(value).isprintable() for value in (case.headers or {}).values()))
+
     case.call_and_validate(base_url=api, checks=CHECKS)
