@@ -107,9 +107,9 @@ def change_key(change: str) -> str:
     return f"changes/{sha256(change.encode()).hexdigest()}.json"
 
 
-def reservation_key(owner: str) -> str:
-    """Return where it stands which blobs a document is about to name; `owner` tells who writes it."""
-    return f"{RESERVATIONS}{owner}.json"
+def reservations_prefix(owner: str) -> str:
+    """Return below what it stands which blobs a document is about to name; `owner` tells who writes it."""
+    return f"{RESERVATIONS}{owner}/"
 
 
 def rejected_prefix(model: str) -> str:

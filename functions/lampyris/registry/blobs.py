@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from blake3 import blake3
 
-from lampyris.domain.layout import blob_key, reservation_key
+from lampyris.domain.layout import blob_key, reservations_prefix
 from lampyris.domain.manifest import PART_SIZE_BYTES, Blob
 from lampyris.domain.store import Store
 
@@ -25,16 +25,25 @@ def put_blobs(store: Store, owner: str, sources: Iterable[bytes | Path]) -> list
     looked.
     """
     blobs = [(digest_blob(source), source) for source in sources]
-    reservation = Reservation(digests=tuple(blob.digest for blob, _ in blobs))
-    store.put(reservation_key(owner), msgspec.json.encode(reservation))
+    reserve(store, owner, tuple(blob.digest for blob, _ in blobs))
     for blob, source in blobs:
         store.put(blob_key(blob.digest), source)
     return [blob for blob, _ in blobs]
 
 
+def reserve(store: Store, owner: str, digests: tuple[str, ...]) -> None:
+    """Say which blobs a document is about to name.
+
+    Two who are at the same work, and came to other bytes, each reserve their own.
+    """
+    reservation = msgspec.json.encode(Reservation(digests=digests))
+    store.put(f"{reservations_prefix(owner)}{hashlib.sha256(reservation).hexdigest()}.json", reservation)
+
+
 def release(store: Store, owner: str) -> None:
-    """Take a reservation back, once a document names its blobs; nothing happens if there is none."""
-    store.delete(reservation_key(owner))
+    """Take the reservations of an owner back, once its document is there: no other will be written."""
+    for entry in list(store.list(reservations_prefix(owner))):
+        store.delete(entry.key)
 
 
 def digest_blob(source: bytes | Path) -> Blob:

@@ -18,7 +18,6 @@ from lampyris.domain.layout import (
     audit_key,
     change_key,
     rejected_prefix,
-    reservation_key,
     revision_key,
     version_key,
 )
@@ -38,7 +37,7 @@ from lampyris.errors import (
     RestoreConflict,
 )
 from lampyris.registry.audit import Entry, Head, append_once, find_end
-from lampyris.registry.blobs import Reservation, release
+from lampyris.registry.blobs import release, reserve
 from lampyris.registry.changes import Author, Settled, begin, create_once
 from lampyris.registry.collection import RESERVED_FOR
 from lampyris.registry.copying import INDEX, Copied, Copy, Index, copy_blob, digest_of, read_index, read_list
@@ -102,7 +101,7 @@ def restore(
         restoration.tell_audit(chosen, operation)  # first, as who finds a document settles what it holds
     owner = f"restore/{digest_of(author.key.encode())}"
     reserved = tuple(copy.digest for copy in chosen if _kind(copy) == "blobs")
-    store.put(reservation_key(owner), msgspec.json.encode(Reservation(digests=reserved)))
+    reserve(store, owner, reserved)
     copied = _copy(restoration, chosen, operation, now=now, progress=progress, may_go_on=may_go_on)
     if not copied.done:
         return copied

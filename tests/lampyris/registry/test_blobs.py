@@ -8,7 +8,7 @@ import pytest
 from blake3 import blake3
 
 from lampyris.adapters.memory_store import MemoryStore
-from lampyris.domain.layout import blob_key, reservation_key
+from lampyris.domain.layout import blob_key
 from lampyris.domain.manifest import PART_SIZE_BYTES
 from lampyris.registry.blobs import Reservation, put_blobs, release
 
@@ -37,10 +37,28 @@ def test_blob_is_the_same_from_bytes_and_from_a_file(
 def test_blobs_are_reserved_until_they_are_released(store: MemoryStore) -> None:
     blobs = put_blobs(store, "iris/u1", [b"graph", b"weights"])
 
-    reserved = msgspec.json.decode(store.get(reservation_key("iris/u1")).data, type=Reservation)
+    (entry,) = store.list("reservations/iris/u1/")
+    reserved = msgspec.json.decode(store.get(entry.key).data, type=Reservation)
     release(store, "iris/u1")
 
     assert reserved.digests == tuple(blob.digest for blob in blobs)
+    assert list(store.list("reservations/")) == []
+
+
+def test_two_who_came_to_other_bytes_of_one_upload_reserve_both_until_it_is_a_version(
+    store: MemoryStore,
+) -> None:
+    first = put_blobs(store, "iris/u1", [b"graph"])
+    second = put_blobs(store, "iris/u1", [b"another graph"])
+
+    reserved = {
+        digest
+        for entry in store.list("reservations/iris/u1/")
+        for digest in msgspec.json.decode(store.get(entry.key).data, type=Reservation).digests
+    }
+    release(store, "iris/u1")
+
+    assert reserved == {blob.digest for blob in (*first, *second)}
     assert list(store.list("reservations/")) == []
 
 

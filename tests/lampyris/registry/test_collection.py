@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from lampyris.adapters.memory_store import MemoryStore
-from lampyris.domain.layout import BLOBS, blob_key, reservation_key, tuned_key, version_key, wish_key
+from lampyris.domain.layout import BLOBS, blob_key, tuned_key, version_key, wish_key
 from lampyris.domain.manifest import Artifact, Evidence
 from lampyris.domain.sealed import seal
 from lampyris.domain.store import Store
@@ -130,7 +130,7 @@ def test_a_reservation_that_a_publisher_renewed_meanwhile_stays(
 
     _collect(watch(store, renew), clock.now)
 
-    assert store.size_bytes(reservation_key("iris/u1"))
+    assert len(list(store.list("reservations/iris/u1/"))) == 1
     assert len(list(store.list(BLOBS))) == 1
 
 
