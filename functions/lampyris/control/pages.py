@@ -1,5 +1,6 @@
 """Lists, a page at a time."""
 
+import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Generic, TypeVar
@@ -12,6 +13,7 @@ T = TypeVar("T")
 K = TypeVar("K")
 
 _AT_ONCE = 16
+_NUMBER = re.compile("[0-9]{1,18}")  # as many digits as any version, revision or entry will ever have
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
@@ -33,7 +35,7 @@ class PageArguments(msgspec.Struct, frozen=True, kw_only=True):
         """Read `after` where a list is numbered. Raises: MalformedRequest."""
         if self.after is None:
             return None
-        if not (self.after.isdecimal() and self.after.isascii()):
+        if not _NUMBER.fullmatch(self.after):
             raise MalformedRequest(
                 reason=f"after is {self.after[:80]!r}; use `next` of the page before, which is a number here."
             )

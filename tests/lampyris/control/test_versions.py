@@ -88,11 +88,13 @@ def test_versions_of_no_model_are_not_an_empty_list(run: Any) -> None:
         run("versions show", model="iris", version=1)
 
 
-def test_page_begins_at_a_number(run: Any, publish: Any) -> None:
+@pytest.mark.parametrize("after", ["x", "-1", "٣", "9" * 5000])
+@pytest.mark.parametrize("verb", ["versions list", "aliases history"])
+def test_page_begins_at_a_number(verb: str, after: str, run: Any, publish: Any) -> None:
     publish()
 
-    with pytest.raises(MalformedRequest, match="after is 'x'"):
-        run("versions list", model="iris", after="x")
+    with pytest.raises(MalformedRequest, match=f"after is '{after[:80]}'"):
+        run(verb, model="iris", after=after)
 
 
 def test_models_are_paged_with_what_is_live(run: Any, publish: Any) -> None:
