@@ -60,7 +60,8 @@ def back_up(
 ) -> Copied:
     """Copy a registry, or one model of it, to an empty bucket or folder, or to the backup that is there.
 
-    Of one model, the audit is not copied: it is that of the whole registry.
+    Of one model, the audit is not copied: it is that of the whole registry. With the key of a backup that is
+    done nothing is copied; to another target, which has none, it is made again.
     Raises: ModelNotFound; NoRoomForBackup; CopyDamaged if something in the registry is missing or altered.
     """
     if model is not None and not list_versions(store, check_model_name(model)):
@@ -78,6 +79,8 @@ def back_up(
             raise NoRoomForBackup(
                 reason=f"The target holds a backup of {of}, or of another registry. Name another target."
             )
+        if operation.outcome is not None and former.completed_at is not None:
+            return msgspec.convert(operation.outcome, Copied)
         index = msgspec.structs.replace(index, list=former.list)
     write_index(target, index)
     copies = _Copies(store, target, index, progress=progress, may_go_on=may_go_on)

@@ -121,6 +121,16 @@ def test_garbage_and_what_passes_is_not_copied(lived: Any, target: MemoryStore) 
     assert folders == {"audit", "backup.json", "backup-list.json", "blobs", "changes", "models", "rejected"}
 
 
+def test_a_backup_that_is_done_is_not_made_again_by_its_key(lived: Any, target: MemoryStore) -> None:
+    first = _back_up(lived.store, target, key="b")
+    lived.publish("u5")
+
+    again = _back_up(lived.store, target, key="b")
+
+    assert again == first
+    assert _back_up(lived.store, MemoryStore(), key="b").documents > first.documents
+
+
 def test_a_second_backup_copies_what_is_new(lived: Any, target: MemoryStore, empty: MemoryStore) -> None:
     first = _back_up(lived.store, target)
     lived.publish("u5")
