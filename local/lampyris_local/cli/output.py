@@ -1,7 +1,9 @@
 """How the command line looks: answers on stdout, everything else on stderr, colours on a terminal only."""
 
+import re
 import shutil
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +11,8 @@ from typing import Any, TextIO
 
 import msgspec
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
@@ -18,6 +21,9 @@ from lampyris.errors import LampyrisError
 
 # A pipe has no width; this keeps a row of any table on one line there.
 _PIPE_WIDTH = 240
+
+# What a terminal obeys, or by which it turns text around; lines end as they do.
+_OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 _THEME = Theme({"good": "green", "bad": "bold red", "quiet": "dim", "name": "cyan"})
 
@@ -61,10 +67,21 @@ def stages() -> Console:
     return _console(sys.stderr, markup=True)
 
 
+class _Console(Console):
+    """Prints text that strangers wrote, as tensors' names and labels are, without obeying it."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield segment._replace(text=_OBEYED.sub("", segment.text))
+
+
 def _console(file: TextIO, *, markup: bool = False) -> Console:
     # Without markup, a name or a path with brackets in it is printed as it is.
     width = None if file.isatty() else _PIPE_WIDTH
-    return Console(file=file, width=width, theme=_THEME, highlight=False, emoji=False, markup=markup)
+    return _Console(file=file, width=width, theme=_THEME, highlight=False, emoji=False, markup=markup)
 
 
 def program() -> str:
@@ -151,7 +168,10 @@ def milliseconds(value: float) -> str:
 def print_error(sentence: str, *, code: str) -> None:
     """Say what went wrong, and the code that stays the same when the words change."""
     console = remarks()
-    console.print(Text.assemble(("Error: ", "bad"), sentence, (f" [{code}]", "quiet")))
+    console.print(
+        Text.assemble(("Error: ", "bad"), sentence, (f" [{code}]", "quiet")),
+        soft_wrap=not console.is_terminal,
+    )
 
 
 def date(at: datetime) -> str:
