@@ -93,7 +93,7 @@ def card(
     if html is None:
         session.answer("versions card", arguments, show_card)
     else:
-        write_card(session.ask("versions card", arguments), html)
+        write_card(session.answer("versions card", arguments, lambda _: None), html)
 
 
 @app.command(epilog=example("lampyris versions bom iris 3", "lampyris versions bom iris 3 > bom.cdx.json"))

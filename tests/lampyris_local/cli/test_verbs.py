@@ -152,6 +152,12 @@ def test_model_card_is_markdown_or_a_web_page(run: Run, tmp_path: Path) -> None:
     assert "<html" in (tmp_path / "card.html").read_text()
 
 
+def test_model_card_is_one_json_document_beside_its_web_page(run: Run, tmp_path: Path) -> None:
+    result = run("versions", "card", "iris", 1, "--html", tmp_path / "card.html", "--json")
+
+    assert json.loads(result.stdout)["html"] == (tmp_path / "card.html").read_text()
+
+
 def test_model_card_that_cannot_be_written_is_named(run: Run, tmp_path: Path) -> None:
     result = run("versions", "card", "iris", 1, "--html", tmp_path / "absent" / "card.html")
 
