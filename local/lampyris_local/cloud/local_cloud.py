@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import msgspec
 
+from lampyris_local.caller import user_here
 from lampyris_local.cloud.endpoint import MotoEndpoint
 from lampyris_local.cloud.environment import Machine
 from lampyris_local.cloud.gateway import Gateway, HttpRequest, HttpResponse
@@ -164,7 +165,12 @@ class LocalCloud:
         sqs = parts.enter_context(closing(client("sqs", self._place)))
         for source in stack.sources:
             poller = SqsSource(
-                source, self._lambdas.invoke, sqs=sqs, executor=executor, region=self._place.region
+                source,
+                self._lambdas.invoke,
+                sqs=sqs,
+                executor=executor,
+                region=self._place.region,
+                uploader=user_here(),
             )
             polling = self._loop.start(poller.run())
             polling.add_done_callback(tell_of_failure)

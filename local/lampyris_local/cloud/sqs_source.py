@@ -7,6 +7,7 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.
 
 import asyncio
 import functools
+import hashlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lampyris_local.cloud.invocation import Invocation, InvokeError
 from lampyris_local.cloud.stack import QueueSource
+from lampyris_local.cloud.uploaders import with_uploader
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +32,10 @@ Message = Mapping[str, Any]
 
 
 class SqsSource:
-    """`run` works until it is cancelled. `sqs` is a boto3 client, called in threads of `executor`."""
+    """`run` works until it is cancelled. `sqs` is a boto3 client, called in threads of `executor`.
+
+    `uploader` is who puts objects into this cloud's S3.
+    """
 
     def __init__(
         self,
@@ -40,12 +45,14 @@ class SqsSource:
         sqs: Any,
         executor: Executor,
         region: str,
+        uploader: str,
     ) -> None:
         self._source = source
         self._invoke = invoke
         self._sqs = sqs
         self._executor = executor
         self._region = region
+        self._uploader = uploader
 
     async def run(self) -> None:
         slots = asyncio.Semaphore(self._source.max_concurrency)
@@ -88,7 +95,7 @@ class SqsSource:
 
     async def _process(self, messages: Sequence[Message]) -> None:
         """Invoke the function with a batch, and delete what succeeded."""
-        event = sqs_event(messages, self._source.queue.arn, self._region)
+        event = sqs_event(messages, self._source.queue.arn, self._region, self._uploader)
         try:
             invocation = await self._invoke(self._source.function, msgspec.json.encode(event))
         except InvokeError as error:
@@ -115,22 +122,23 @@ class SqsSource:
         return answer
 
 
-def sqs_event(messages: Sequence[Message], queue_arn: str, region: str) -> dict[str, Any]:
+def sqs_event(messages: Sequence[Message], queue_arn: str, region: str, uploader: str) -> dict[str, Any]:
     """Shape received messages as Lambda hands them to a function."""
-    return {"Records": [_record(message, queue_arn, region) for message in messages]}
+    return {"Records": [_record(message, queue_arn, region, uploader) for message in messages]}
 
 
-def _record(message: Message, queue_arn: str, region: str) -> dict[str, Any]:
+def _record(message: Message, queue_arn: str, region: str, uploader: str) -> dict[str, Any]:
+    body = with_uploader(message["Body"], uploader)
     return {
         "messageId": message["MessageId"],
         "receiptHandle": message["ReceiptHandle"],
-        "body": message["Body"],
+        "body": body,
         "attributes": message.get("Attributes", {}),
         "messageAttributes": {
             name: _message_attribute(attribute)
             for name, attribute in message.get("MessageAttributes", {}).items()
         },
-        "md5OfBody": message["MD5OfBody"],
+        "md5OfBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
         "eventSource": "aws:sqs",
         "eventSourceARN": queue_arn,
         "awsRegion": region,

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
+from lampyris_local.caller import user_here
+
 Run = Callable[..., Result]
 
 
@@ -127,3 +129,11 @@ def test_same_key_publishes_once(run: Run, bundle: Path) -> None:
     assert again.stdout == first.stdout
     assert json.loads(first.stdout)["version"] == 1
     assert "[idempotency-key-reused]" in other.stderr
+
+
+def test_audit_says_who_published_in_the_local_cloud(run: Run, onnx_file: Path) -> None:
+    run("publish", onnx_file, "--model", "signed-for")
+
+    page = json.loads(run("audit", "--model", "signed-for", "--json").stdout)
+
+    assert {entry["change"]["by"] for entry in page["items"]} == {user_here()}

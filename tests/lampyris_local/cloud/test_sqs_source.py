@@ -108,7 +108,7 @@ def test_event_has_the_shape_that_aws_documents() -> None:
         "MD5OfBody": "e4e68fb7bd0e697a0ae8f1bb342846b3",
     }
 
-    event = sqs_event([message], "arn:aws:sqs:us-east-2:123456789012:my-queue", "us-east-2")
+    event = sqs_event([message], "arn:aws:sqs:us-east-2:123456789012:my-queue", "us-east-2", "me@here")
 
     assert event == {
         "Records": [
