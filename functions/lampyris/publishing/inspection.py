@@ -12,6 +12,7 @@ import onnx
 from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]  # has no stubs
 
 from lampyris.errors import ExternalData, NotOnnx, UnsupportedModel
+from lampyris.printable import printable
 
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 
@@ -25,11 +26,16 @@ _LOOK_ALIKES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"GGUF", "it is GGUF, which onnxruntime does not read."),
     (8, b'{"', "it is a safetensors file: weights without a graph; export the model to ONNX."),
     (0, b"\x1f\x8b", "it is compressed with gzip; upload the .onnx itself."),
+    (0, b"BZh", "it is compressed with bzip2; upload the .onnx itself."),
+    (0, b"\xfd7zXZ", "it is compressed with xz; upload the .onnx itself."),
+    (257, b"ustar", "it is a tar archive; upload the .onnx that is in it."),
+    (0, b"\x93NUMPY", "it is an array of numpy's; export the model to ONNX."),
     (0, b"version https://git-lfs", "it is a Git LFS pointer; fetch the file itself with: git lfs pull"),
     (0, b"<", "it is HTML or XML, perhaps a download's error page."),
     (0, b"{", "it is JSON; upload the model file itself."),
 )
-_HEAD_BYTES = 64
+_HEAD_BYTES = 264
+_REASON_LENGTH = 400
 
 
 def inspect(path: Path) -> None:
@@ -44,7 +50,9 @@ def inspect(path: Path) -> None:
     except UnicodeDecodeError:
         raise NotOnnx(reason="a name in it is not text; it may be damaged.") from None
     except onnx.checker.ValidationError as error:
-        raise UnsupportedModel(reason=f"The model breaks the ONNX standard: {_first_line(error)}") from None
+        raise UnsupportedModel(
+            reason=f"The model breaks the ONNX standard: {printable(str(error), longest=_REASON_LENGTH)}"
+        ) from None
 
 
 def _check_head(path: Path) -> None:
@@ -108,7 +116,3 @@ def _messages(model: Message) -> Iterator[Message]:
         waiting.extend(
             chain.from_iterable([value] if isinstance(value, Message) else value for value in fields)
         )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]

@@ -1,7 +1,10 @@
 """What is refused before onnxruntime sees it."""
 
+import bz2
 import io
+import lzma
 import pickle
+import tarfile
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -199,10 +202,26 @@ def test_tensor_without_a_shape_is_refused_by_name(
         inspect(saved(model_of([helper.make_node("Relu", ["x"], ["y"])], [x], [y])))
 
 
+def test_breach_of_the_standard_is_told_in_one_whole_sentence(
+    model_of: ModelOf, saved: Callable[[onnx.ModelProto], Path]
+) -> None:
+    nodes = [helper.make_node("Relu", ["y"], ["z"]), helper.make_node("Relu", ["z"], ["y"])]
+
+    with pytest.raises(UnsupportedModel, match=r"'y' of node: .* is not output of any previous nodes"):
+        inspect(saved(model_of(nodes, [X], [Y])))
+
+
 def zip_archive() -> bytes:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as opened:
         opened.writestr("archive/data.pkl", b"x")
+    return archive.getvalue()
+
+
+def tar_archive() -> bytes:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as opened:
+        opened.addfile(tarfile.TarInfo("model.onnx"))
     return archive.getvalue()
 
 
@@ -219,6 +238,10 @@ def zip_archive() -> bytes:
         (b"GGUF" + bytes(64), "GGUF"),
         (b"\x40\x00\x00\x00\x00\x00\x00\x00" + b'{"weight":{"dtype":"F32"}}', "safetensors"),
         (b"\x1f\x8b\x08\x00" + bytes(64), "gzip"),
+        (bz2.compress(b"model"), "bzip2"),
+        (lzma.compress(b"model"), "xz"),
+        (tar_archive(), "tar archive"),
+        (b"\x93NUMPY\x01\x00" + bytes(64), "numpy"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "Git LFS pointer"),
         (b"\xef\xbb\xbf\n<!DOCTYPE html><html>404</html>", "HTML"),
         (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "HTML or XML"),
