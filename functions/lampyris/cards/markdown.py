@@ -7,6 +7,8 @@ from lampyris.cards.section import Block, Code, Paragraph, Section, Table
 
 # What would become markup inside a line; an underscore within a word would not.
 _MARKUP = re.compile(r"[\\`*\[\]|~!$#]|(?<![^\W_])_|_(?![^\W_])")
+# What would make a paragraph that begins with it a list or a heading.
+_OPENING = re.compile(r"^(\d*)([-+=.)])")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _BACKTICKS = re.compile("`+")
 
@@ -24,7 +26,7 @@ def _section(section: Section) -> str:
 def _block(block: Block) -> str:
     match block:
         case Paragraph():
-            return _escaped(block.text)
+            return _OPENING.sub(r"\1\\\2", _escaped(block.text).lstrip())
         case Code():
             longest = max((len(run) for run in _BACKTICKS.findall(block.text)), default=0)
             fence = "`" * max(3, longest + 1)

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -98,6 +98,12 @@ def test_markdown_holds_no_markup_of_a_strangers(manifest_of: ManifestOf, attack
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(max_size=40))
+@example(text="-")
+@example(text="+ a list")
+@example(text="1. a list")
+@example(text="12) a list")
+@example(text="    indented code")
+@example(text="===")
 def test_any_text_shows_as_it_is_in_both_forms(manifest_of: ManifestOf, text: str) -> None:
     card = card_saying(manifest_of(), text)
     page, markdown = Page(to_html(card)), rendered(to_markdown(card))
