@@ -1,5 +1,6 @@
 """`lampyris publish`: a bundle or a model into the inbox, then the verdict."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,7 +64,7 @@ def run(deployment: Deployment, path: Path, wish: Wish, *, as_json: bool) -> Non
     """
     is_folder = deployment.api_url is None
     if is_folder:
-        from lampyris_local.folder.publish import check_installed  # noqa: PLC0415 - for folders alone
+        from lampyris_local.folder.publish import check_installed, clearing  # noqa: PLC0415 - for folders alone
 
         check_installed()
     parcel = pack(
@@ -75,18 +76,19 @@ def run(deployment: Deployment, path: Path, wish: Wish, *, as_json: bool) -> Non
         key=wish.key,
     )
     console = remarks()
-    _send(deployment.store, parcel, console)
-    if wish.wait_s is None and not is_folder:
-        _answer_sent(parcel, as_json=as_json)
-        return
-    started = monotonic()
-    try:
-        with console.status(f"waiting for the verdict on upload {parcel.upload.upload}"):
-            manifest = _verdict(deployment, parcel.upload, wait_s=wish.wait_s)
-    except Rejected as rejected:
-        if as_json:
-            print_json({"outcome": "refused", **_refusal(rejected)})
-        raise
+    with clearing(deployment.store, parcel.upload) if is_folder else nullcontext():
+        _send(deployment.store, parcel, console)
+        if wish.wait_s is None and not is_folder:
+            _answer_sent(parcel, as_json=as_json)
+            return
+        started = monotonic()
+        try:
+            with console.status(f"waiting for the verdict on upload {parcel.upload.upload}"):
+                manifest = _verdict(deployment, parcel.upload, wait_s=wish.wait_s)
+        except Rejected as rejected:
+            if as_json:
+                print_json({"outcome": "refused", **_refusal(rejected)})
+            raise
     _answer(deployment.store, manifest, waited_s=monotonic() - started, as_json=as_json)
 
 

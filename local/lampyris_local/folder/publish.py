@@ -1,5 +1,7 @@
 """Publishing into a folder: the upload is judged here, by the publish function's own code and limits."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from importlib.util import find_spec
@@ -34,24 +36,33 @@ def check_installed() -> None:
         raise NotInstalled(package=_NEEDED)
 
 
+@contextmanager
+def clearing(store: Store, upload: Upload) -> Iterator[None]:
+    """Clear an upload's place in the inbox in the end, whether it was judged or could not even be sent.
+
+    Nothing else would, and what stands there takes the space that may have been lacking.
+    """
+    try:
+        yield
+    finally:
+        for entry in list(store.list(upload.prefix)):
+            store.delete(entry.key)
+
+
 def judge(store: Store, upload: Upload) -> Manifest:
-    """Admit an upload that stands in the inbox, and clear its place there, which nothing else would.
+    """Admit an upload that stands in the inbox.
 
     Raises: Rejected; TrialFailed, StoreUnavailable.
     """
     limits = Limits.of_function(_MEMORY_MB)
-    try:
-        outcome = admit(
-            upload,
-            store,
-            by=user_here(),
-            limit_bytes=limits.upload_bytes,
-            trial=partial(run_trial, limits=limits),
-            clock=lambda: datetime.now(UTC),
-        )
-    finally:
-        for entry in list(store.list(upload.prefix)):
-            store.delete(entry.key)
+    outcome = admit(
+        upload,
+        store,
+        by=user_here(),
+        limit_bytes=limits.upload_bytes,
+        trial=partial(run_trial, limits=limits),
+        clock=lambda: datetime.now(UTC),
+    )
     if isinstance(outcome, Rejection):
         raise Rejected(rejection=outcome)
     return outcome

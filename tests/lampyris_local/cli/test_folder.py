@@ -13,6 +13,7 @@ from lampyris_local.assets import asset
 from lampyris_local.cli.commands import app
 from lampyris_local.cloud.local_cloud import LocalCloud
 from lampyris_local.deployment import find_deployment
+from lampyris_local.parcels import keyed_upload_id
 
 Run = Callable[..., Result]
 
@@ -52,6 +53,19 @@ def test_bundle_is_judged_here_and_goes_live(here: Run, kept: str) -> None:
 
 def test_inbox_is_empty_after_the_verdict(folder: Path, kept: str) -> None:
     assert list(FolderStore(folder).list("inbox/")) == []
+
+
+def test_upload_that_cannot_be_sent_whole_leaves_nothing_in_the_inbox(
+    here: Run, folder: Path, bundle: Path
+) -> None:
+    # Where the last file is to go stands a folder, so that it cannot be written.
+    key = f"inbox/unsent/{keyed_upload_id('k')}/bundle.json/in-the-way"
+    FolderStore(folder).put(key, b"x")
+
+    result = here("publish", bundle, "--model", "unsent", "--idempotency-key", "k")
+
+    assert result.exit_code == 1
+    assert list(FolderStore(folder).list("inbox/unsent/")) == []
 
 
 def test_same_key_publishes_once_though_the_inbox_is_empty(here: Run, bundle: Path) -> None:
