@@ -9,7 +9,7 @@ import msgspec
 
 from lampyris.control.call import Caller, Registry
 from lampyris.control.fields import AliasName, ModelName, Percent, VersionNumber
-from lampyris.control.pages import Page, PageArguments, read_each
+from lampyris.control.pages import Page, PageArguments
 from lampyris.domain.manifest import Alias, Route
 from lampyris.domain.names import LIVE, check_alias_name, check_model_name
 from lampyris.errors import InvalidSplit, ModelNotFound, NotFound
@@ -22,6 +22,7 @@ from lampyris.registry.aliases import (
     set_shadow,
 )
 from lampyris.registry.documents import list_aliases, list_versions, read_alias
+from lampyris.registry.reading import read_each
 from lampyris.registry.shadows import ShadowSummary, summarise
 
 

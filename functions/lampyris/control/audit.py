@@ -5,9 +5,10 @@ from typing import Annotated
 import msgspec
 
 from lampyris.control.call import Caller, Registry
-from lampyris.control.pages import Page, PageArguments, read_each
+from lampyris.control.pages import Page, PageArguments
 from lampyris.domain.names import check_model_name
 from lampyris.registry.audit import Entry, find_end, read_entry
+from lampyris.registry.reading import read_each
 from lampyris.registry.verification import Verified, verify
 
 # Where entries of one model are wanted: so many are looked through for a page, which may then be a short one.

@@ -7,11 +7,11 @@ import msgspec
 
 from lampyris.control.call import Caller, Registry
 from lampyris.control.fields import ModelName, VersionNumber
-from lampyris.control.pages import read_each
 from lampyris.control.versions import living
 from lampyris.domain.manifest import Gate, Manifest
 from lampyris.domain.names import check_model_name
 from lampyris.registry.documents import read_version
+from lampyris.registry.reading import read_each
 
 Value = float | str | None
 # What a fact is about, and its name.

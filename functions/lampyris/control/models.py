@@ -5,11 +5,12 @@ import msgspec
 from lampyris.control.aliases import AliasState, state_of
 from lampyris.control.call import Caller, Registry
 from lampyris.control.fields import ModelName
-from lampyris.control.pages import Page, PageArguments, read_each
+from lampyris.control.pages import Page, PageArguments
 from lampyris.control.versions import LivingVersion, living
 from lampyris.domain.names import LIVE, check_model_name
 from lampyris.errors import AliasNotFound, ModelNotFound
 from lampyris.registry.documents import list_models, list_versions, read_alias, read_aliases
+from lampyris.registry.reading import read_each
 
 
 class ModelSummary(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,8 +1,6 @@
 """Lists, a page at a time."""
 
 import re
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Generic, TypeVar
 
 import msgspec
@@ -10,9 +8,7 @@ import msgspec
 from lampyris.errors import MalformedRequest
 
 T = TypeVar("T")
-K = TypeVar("K")
 
-_AT_ONCE = 16
 _NUMBER = re.compile("[0-9]{1,18}")  # as many digits as any version, revision or entry will ever have
 
 
@@ -40,9 +36,3 @@ class PageArguments(msgspec.Struct, frozen=True, kw_only=True):
                 reason=f"after is {self.after[:80]!r}; use `next` of the page before, which is a number here."
             )
         return int(self.after)
-
-
-def read_each(read: Callable[[K], T], keys: Iterable[K]) -> list[T]:
-    """Read documents beside each other, in the order of their keys: each takes a round trip."""
-    with ThreadPoolExecutor(_AT_ONCE) as readers:
-        return list(readers.map(read, keys))

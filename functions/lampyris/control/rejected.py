@@ -7,12 +7,13 @@ import msgspec
 
 from lampyris.control.call import Caller, Registry
 from lampyris.control.fields import RejectedModel, UploadName
-from lampyris.control.pages import Page, PageArguments, read_each
+from lampyris.control.pages import Page, PageArguments
 from lampyris.domain.layout import NOWHERE, rejected_key, rejected_prefix
 from lampyris.domain.manifest import Rejection
 from lampyris.domain.names import check_model_name, check_upload_id
 from lampyris.errors import RejectionNotFound
 from lampyris.registry.documents import read_rejection
+from lampyris.registry.reading import read_each
 
 _ROOT = "rejected/"
 

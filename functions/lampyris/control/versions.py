@@ -6,11 +6,12 @@ import msgspec
 
 from lampyris.control.call import Caller, Registry
 from lampyris.control.fields import ModelName, VersionNumber
-from lampyris.control.pages import Page, PageArguments, read_each
+from lampyris.control.pages import Page, PageArguments
 from lampyris.domain.manifest import Gate, Manifest, Tombstone
 from lampyris.domain.names import check_model_name
 from lampyris.errors import ModelNotFound
 from lampyris.registry.documents import find_version, list_versions, read_version
+from lampyris.registry.reading import read_each
 from lampyris.registry.versions import delete_version
 
 

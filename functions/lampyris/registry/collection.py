@@ -19,15 +19,18 @@ from lampyris.domain.tuned import Tuned
 from lampyris.errors import ObjectNotFound
 from lampyris.registry.blobs import Reservation
 from lampyris.registry.changes import Author
-from lampyris.registry.documents import list_models, read_aliases, read_versions
+from lampyris.registry.documents import find_version, list_models, list_versions, read_aliases
 from lampyris.registry.operations import (
     MayGoOn,
     Progress,
+    TimeIsOver,
     begin_operation,
     end_operation,
     go_on,
     tell_nobody,
 )
+from lampyris.registry.reading import read_ahead
+from lampyris.registry.snapshot import routes_of
 
 GRACE = timedelta(days=1)
 # A publisher has 15 minutes from its reservation to its commit. One that died and is started again, days
@@ -112,8 +115,9 @@ def sweep(
     forms = [*store.generations(TUNED), *store.generations(TUNING)]
     reservations = list(store.generations(RESERVATIONS))
     reserved = _read_reserved(store, since=now - RESERVED_FOR)
-    named = _read_named(store, may_go_on)
-    if named is None:
+    try:
+        named = _read_named(store, may_go_on)
+    except TimeIsOver:
         return Collected()
     unnamed = [writings for key, writings in blobs.items() if key.removeprefix(BLOBS) not in named.blobs]
     doomed = [
@@ -179,26 +183,22 @@ def _read_reserved(store: Store, *, since: datetime) -> set[str]:
     return reserved
 
 
-def _read_named(store: Store, may_go_on: MayGoOn) -> _Named | None:
-    """Read what versions name, what aliases embed, and what forms of artifacts name; None if time is over.
+def _read_named(store: Store, may_go_on: MayGoOn) -> _Named:
+    """Read what versions name, what aliases embed, and what forms of artifacts name. Raises: TimeIsOver.
 
     What an alias embeds stands as a version as well, unless somebody removed that by hand: it answers still.
     """
     named = _Named(blobs=set(), artifacts=set())
-    for model in list_models(store):
-        if not may_go_on():
-            return None
-        for manifest in read_versions(store, model):
-            named.add(manifest)
-        for alias in read_aliases(store, model):
-            for route in (*alias.routes, *([] if alias.shadow is None else [alias.shadow])):
-                named.add(route.manifest)
-    for entry in store.list(TUNED):
-        if entry.key.split("/")[1] not in named.artifacts:
-            continue
-        if not may_go_on():
-            return None
-        form = _read_form(store, entry.key)
+    models = list_models(store)
+    versions = ((model, version) for model in models for version in list_versions(store, model))
+    for document in read_ahead(lambda place: find_version(store, *place), versions, may_go_on):
+        if isinstance(document, Manifest):
+            named.add(document)
+    for aliases in read_ahead(lambda model: read_aliases(store, model), models, may_go_on):
+        for route in (route for alias in aliases for route in routes_of(alias)):
+            named.add(route.manifest)
+    keys = (entry.key for entry in store.list(TUNED) if entry.key.split("/")[1] in named.artifacts)
+    for form in read_ahead(lambda key: _read_form(store, key), keys, may_go_on):
         if form is not None:
             named.add_artifact(form)
     return named

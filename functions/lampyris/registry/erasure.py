@@ -6,7 +6,7 @@ go, and the blobs. Whoever publishes meanwhile makes the next version: it is era
 time, or else stays, whole.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from secrets import randbits
@@ -46,6 +46,7 @@ from lampyris.registry.operations import (
     go_on,
     tell_nobody,
 )
+from lampyris.registry.reading import read_ahead
 from lampyris.registry.versions import find_upload, open_version
 
 ERASE = "erase"
@@ -87,9 +88,9 @@ def erase(
         return msgspec.convert(operation.outcome, Erased)
     try:
         versions = _take_down(store, model, operation.change, may_go_on)
+        doomed = _doomed(store, model, now, may_go_on)
     except TimeIsOver:
         return Erased()
-    doomed = _doomed(store, model, now)
     removed = remove(store, doomed, may_go_on=may_go_on, progress=progress)
     erased = Erased(versions=versions, objects=len(removed), bytes=sum(one.size_bytes for one in removed))
     if len(removed) < len(doomed):
@@ -119,20 +120,23 @@ def _take_down(store: Store, model: str, change: Change, may_go_on: MayGoOn) -> 
     Raises: TimeIsOver.
     """
     while True:
-        closed = set()
-        for version in list_versions(store, model):
-            check_time(may_go_on)
-            _close(store, model, version, change)
-            closed.add(version)
+        closed = list_versions(store, model)
+        for version, read in zip(closed, _read_all(store, model, closed, may_go_on), strict=True):
+            if _is_open(read):
+                check_time(may_go_on)
+                _close(store, model, version, change)
         for alias in _aliases(store, model):
             check_time(may_go_on)
-            if not _retire(store, model, alias, closed, change):
+            if not _retire(store, model, alias, set(closed), change):
                 break  # it names a version that was published since: that one is to be closed as well
         else:
             buried = []
-            for version in sorted(closed):
-                check_time(may_go_on)
-                buried.append(_bury(store, model, version, change))
+            for version, read in zip(closed, _read_all(store, model, closed, may_go_on), strict=True):
+                tombstone = _erased(read)
+                if tombstone is None:
+                    check_time(may_go_on)
+                    tombstone = _bury(store, model, version, change)
+                buried.append(tombstone)
             if None not in buried:
                 return sum(tombstone.deleted == change for tombstone in buried if tombstone is not None)
 
@@ -154,11 +158,16 @@ def _read(store: Store, model: str, version: int) -> _Read:
         return _Read(document=None, fence=0, etag=found.etag)
 
 
+def _read_all(store: Store, model: str, versions: Iterable[int], may_go_on: MayGoOn) -> Iterator[_Read]:
+    """Yield versions as they are, read ahead of whoever looks at them. Raises: TimeIsOver."""
+    return read_ahead(lambda version: _read(store, model, version), versions, may_go_on)
+
+
 def _close(store: Store, model: str, version: int, change: Change) -> None:
     """Mark a version, so that no alias is pointed at it any more; what happened to it before gets audited."""
     while True:
         read = _read(store, model, version)
-        if not isinstance(read.document, Manifest) or _is_closed(read.document):
+        if not isinstance(read.document, Manifest) or not _is_open(read):
             return
         if read.document.closing is None:
             with suppress(VersionClosing, VersionDeleted):  # somebody was quick
@@ -168,9 +177,16 @@ def _close(store: Store, model: str, version: int, change: Change) -> None:
             store.replace(version_key(model, version), marked.data, read.etag)
 
 
-def _is_closed(manifest: Manifest) -> bool:
-    """Tell whether an erasure has marked a version, this one or another beside it."""
-    return manifest.closing is not None and manifest.closing.action == ERASE
+def _is_open(read: _Read) -> bool:
+    """Tell whether there is a version that no erasure has marked, neither this one nor another beside it."""
+    if not isinstance(read.document, Manifest):
+        return False
+    return read.document.closing is None or read.document.closing.action != ERASE
+
+
+def _erased(read: _Read) -> Tombstone | None:
+    """Return what an erasure has left of a version; None if there is more."""
+    return read.document if isinstance(read.document, Tombstone) and read.document.upload is None else None
 
 
 def _retire(store: Store, model: str, alias: str, closed: set[int], change: Change) -> bool:
@@ -220,12 +236,12 @@ def _versions(alias: Alias) -> set[int]:
 def _bury(store: Store, model: str, version: int, change: Change) -> Tombstone | None:
     """Leave of a version no more than its number; None if somebody has taken the mark away."""
     read = _read(store, model, version)
-    if isinstance(read.document, Tombstone):
-        if read.document.upload is None:
-            return read.document
+    if _erased(read) is not None:
+        return _erased(read)
+    if isinstance(read.document, Tombstone) and read.document.upload is not None:
         if not is_settled(store, read.document.deleted, result=version):
             find_upload(store, model, read.document.upload)
-    elif read.document is not None and not _is_closed(read.document):
+    elif _is_open(read):
         return None
     tombstone = Tombstone(model=model, version=version, upload=None, deleted=change)
     try:
@@ -245,9 +261,14 @@ def _aliases(store: Store, model: str) -> list[str]:
     return sorted({name.removesuffix(".json") for name in (*aliases, *revisions)})
 
 
-def _doomed(store: Store, model: str, now: datetime) -> list[Generation]:
-    """List what is to go: all but tombstones, later versions and what names them, and running publishes."""
-    erased = {version for version in list_versions(store, model) if _is_erased(store, model, version)}
+def _doomed(store: Store, model: str, now: datetime, may_go_on: MayGoOn) -> list[Generation]:
+    """List what is to go: all but tombstones, later versions and what names them, and running publishes.
+
+    Raises: TimeIsOver.
+    """
+    versions = list_versions(store, model)
+    reads = zip(versions, _read_all(store, model, versions, may_go_on), strict=True)
+    erased = {version for version, read in reads if _erased(read) is not None}
     listed = list(_generations(store, model))
     pointing = {alias_key(model, alias.alias) for alias in read_aliases(store, model)}  # after the listing
 
@@ -262,8 +283,3 @@ def _doomed(store: Store, model: str, now: datetime) -> list[Generation]:
         return one.key.startswith(f"{MODELS}{model}/revisions/")  # what is left is of aliases that point
 
     return [one for one in listed if not stays(one)]
-
-
-def _is_erased(store: Store, model: str, version: int) -> bool:
-    document = _read(store, model, version).document
-    return isinstance(document, Tombstone) and document.upload is None

@@ -272,6 +272,23 @@ def test_what_is_interrupted_goes_on_with_the_same_key(
     assert len([entry for entry in checks.audit(store) if entry.change.action == "gc"]) == 1
 
 
+def test_whoever_reads_many_versions_stops_in_time(store: MemoryStore, registry: Any, watch: Any) -> None:
+    for number in range(300):
+        registry.commit(f"u{number}")
+    read = []
+
+    def note(method: str, key: str, call: Callable[[], Any]) -> Any:
+        read.append((method, key))
+        return call()
+
+    allowed = iter([True])
+    stopped = _collect(watch(store, note), START, may_go_on=lambda: next(allowed, False))
+
+    versions = {key for method, key in read if method == "get" and "/versions/" in key}
+    assert stopped == Collected()
+    assert 0 < len(versions) < 300
+
+
 class Publisher(Thread):
     """Publishes what stands there as garbage, a step at a time; a step ends with a write that others see."""
 

@@ -18,7 +18,7 @@ from lampyris.domain.layout import alias_key, blob_key, version_key
 from lampyris.domain.manifest import Alias, Evidence, Manifest, Rejection, Tombstone
 from lampyris.domain.sealed import seal, unseal
 from lampyris.domain.store import Store
-from lampyris.errors import AliasNotFound, Conflict, InvalidName, ModelNotFound, NotFound
+from lampyris.errors import AliasNotFound, Conflict, InvalidName, ModelNotFound, NotFound, ObjectNotFound
 from lampyris.registry.aliases import publish_to_alias
 from lampyris.registry.blobs import put_blobs, release
 from lampyris.registry.changes import Author
@@ -256,7 +256,7 @@ def test_blobs_of_a_publish_that_is_under_way_are_spared_and_counted(secret: Any
     erased = _erase(secret.store)
 
     assert (erased.spared, erased.done) == (1, True)
-    assert secret.store.size_bytes("reservations/iris/u7.json")
+    assert list(secret.store.list("reservations/iris/u7/"))
 
 
 def test_whoever_stops_early_goes_on_with_the_same_key(secret: Any, checks: Any) -> None:
@@ -267,7 +267,7 @@ def test_whoever_stops_early_goes_on_with_the_same_key(secret: Any, checks: Any)
             break
 
     _check_erased(secret.store, versions=5)
-    assert calls > 10
+    assert calls > 5
     assert len([entry for entry in checks.audit(secret.store) if entry.change.action == "erase"]) == 1
 
 
@@ -356,7 +356,11 @@ class Beside(Thread):
 
 def _publish_secret(registry: Any) -> None:
     manifest = _commit_secret(registry, "u9")
-    publish_to_alias(registry.store, manifest, alias="live", author=Author(key="live 9", by="bob"), now=NOW)
+    author = Author(key="live 9", by="bob")
+    try:
+        publish_to_alias(registry.store, manifest, alias="live", author=author, now=NOW)
+    except ObjectNotFound:  # what the alias was before is erased: the message comes again
+        publish_to_alias(registry.store, manifest, alias="live", author=author, now=NOW)
 
 
 def _open_again(registry: Any) -> None:
