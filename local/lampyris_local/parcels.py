@@ -165,6 +165,10 @@ def read_bundle(path: Path) -> Bundle:
         bundle = msgspec.json.decode((path / BUNDLE_FILE).read_bytes(), type=Bundle)
     except msgspec.DecodeError as error:
         raise BrokenBundle(path=path, reason=f"{BUNDLE_FILE} cannot be read: {error}") from None
+    for file in sorted((path / FILES).rglob("*")):
+        name = file.relative_to(path / FILES).as_posix()
+        if name not in bundle.files and not file.is_dir():
+            raise BrokenBundle(path=path, reason=f"{FILES}{name} is not named in {BUNDLE_FILE}; take it away")
     for name, expected in bundle.files.items():
         file = path / FILES / name
         if not file.is_file():

@@ -84,6 +84,14 @@ def test_bundle_with_a_missing_file_is_not_packed(bundle: Path) -> None:
         pack(bundle, model=None, at=NOW)
 
 
+def test_bundle_with_a_file_of_which_it_does_not_know_is_not_packed(bundle: Path) -> None:
+    (bundle / "files" / "notes").mkdir()
+    (bundle / "files" / "notes" / "todo.txt").write_text("later")
+
+    with pytest.raises(BrokenBundle, match=r"files/notes/todo.txt is not named in bundle.json"):
+        pack(bundle, model=None, at=NOW)
+
+
 def test_bundle_with_a_changed_file_is_not_packed(bundle: Path) -> None:
     (bundle / "files" / "model.onnx").write_bytes(b"other")
 
