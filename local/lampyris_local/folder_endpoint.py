@@ -13,14 +13,14 @@ _ABSOLUTE = "file:///"
 
 @dataclass(eq=False, kw_only=True)
 class NotAFolder(LampyrisError):
-    """A `file:` address that no registry can be at."""
+    """A `file:` address at which neither a registry nor a backup can be."""
 
     code = "not-a-folder"
     endpoint: str
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.endpoint} cannot be a registry: {self.reason}."
+        return f"{self.endpoint} is no folder to use: {self.reason}."
 
 
 def folder_at(endpoint: str) -> Path:
