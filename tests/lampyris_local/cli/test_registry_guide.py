@@ -26,7 +26,6 @@ def working_folder(tmp_path: Path, bundle: Path, onnx_file: Path, monkeypatch: p
     document.write_text(document.read_text().replace('"brightness"', '"digits"'))
     shutil.copy(onnx_file, tmp_path / "resnet50.onnx")
     shutil.copy(ROOT / "docs" / "seven.png", tmp_path)
-    (tmp_path / "backups").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
