@@ -8,13 +8,21 @@ import msgspec
 
 from lampyris.control.call import Caller, Registry
 from lampyris.control.fields import ModelName, UploadName
-from lampyris.domain.layout import BUNDLE_FILE, FILES, INSTRUCTIONS_FILE, SIGNATURE_FILE, Upload
+from lampyris.domain.layout import (
+    BUNDLE_FILE,
+    FILES,
+    INSTRUCTIONS_FILE,
+    SIGNATURE_FILE,
+    Upload,
+    version_of_key,
+    versions_prefix,
+)
 from lampyris.domain.manifest import Manifest, Rejection, Tombstone
 from lampyris.domain.names import LIVE, check_model_name, check_upload_id
 from lampyris.domain.store import Store
 from lampyris.errors import AliasNotFound, ModelNotFound, UploadNotFound
-from lampyris.registry.documents import read_alias, read_rejection
-from lampyris.registry.versions import find_upload
+from lampyris.registry.documents import find_version, read_alias, read_rejection
+from lampyris.registry.reading import read_ahead
 
 _EXPIRES_S = 3600
 _MODEL_FILE = "model.onnx"
@@ -126,7 +134,7 @@ def show(registry: Registry, arguments: OneUpload, _caller: Caller) -> UploadSta
     place = Upload(model=model, upload=name, file=INSTRUCTIONS_FILE)
     entries = list(store.list(place.prefix))
     completed_at = next((entry.modified_at for entry in entries if Upload.from_key(entry.key)), None)
-    made = find_upload(store, model, name, completed_at)
+    made = _made_from(store, model, name, completed_at)
     if isinstance(made, Tombstone):
         return UploadState(model=model, upload=name, status="deleted", version=made.version)
     if made is not None:
@@ -139,6 +147,15 @@ def show(registry: Registry, arguments: OneUpload, _caller: Caller) -> UploadSta
     if not entries:
         raise UploadNotFound(upload=name, model=model)
     return UploadState(model=model, upload=name, status="pending")
+
+
+def _made_from(store: Store, model: str, upload: str, since: datetime | None) -> Manifest | Tombstone | None:
+    """Find what was made from an upload, the newest versions first: none is older than its upload."""
+    entries = store.list(versions_prefix(model))
+    recent = (version_of_key(entry.key) for entry in entries if since is None or entry.modified_at >= since)
+    versions = sorted((version for version in recent if version is not None), reverse=True)
+    documents = read_ahead(lambda version: find_version(store, model, version), versions)
+    return next((document for document in documents if document.upload == upload), None)
 
 
 def _came_again(rejection: Rejection, completed_at: datetime | None) -> bool:

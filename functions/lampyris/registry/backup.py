@@ -12,6 +12,7 @@ import msgspec
 
 from lampyris.domain.layout import audit_key, rejected_prefix
 from lampyris.domain.names import check_model_name
+from lampyris.domain.sealed import Sealed
 from lampyris.domain.store import Store
 from lampyris.errors import CopyDamaged, ModelNotFound, NoRoomForBackup, ObjectNotFound
 from lampyris.registry.audit import find_end, read_entry
@@ -43,6 +44,7 @@ from lampyris.registry.operations import (
     go_on,
     tell_nobody,
 )
+from lampyris.registry.reading import read_ahead
 from lampyris.registry.snapshot import read_sealed, read_snapshot
 
 _REGISTRY = "registry"
@@ -149,14 +151,14 @@ class _Copies:
 
     def _add_model(self, model: str) -> None:
         while True:
-            snapshot = read_snapshot(self._store, model)
+            snapshot = read_snapshot(self._store, model, self._may_go_on)
             self._added[model] = {}
             self._expected += len(snapshot.documents) + len(snapshot.blobs)
             try:
                 for blob in snapshot.blobs:
                     self._add_blob(model, copy_of_blob(blob))
             except CopyDamaged:
-                if read_snapshot(self._store, model) == snapshot:
+                if read_snapshot(self._store, model, self._may_go_on) == snapshot:
                     raise
                 continue  # it was deleted meanwhile
             for key, data in snapshot.documents.items():
@@ -164,28 +166,36 @@ class _Copies:
             return
 
     def _add_rejected(self, prefix: str) -> None:
-        for entry in self._store.list(prefix):
+        def read(key: str) -> tuple[str, bytes] | None:
             with suppress(ObjectNotFound):
-                self._add_document(REJECTED, entry.key, self._store.get(entry.key).data)
+                return key, self._store.get(key).data
+            return None
+
+        keys = (entry.key for entry in self._store.list(prefix))
+        for found in read_ahead(read, keys, self._may_go_on):
+            if found is not None:
+                self._add_document(REJECTED, *found)
 
     def _add_audit(self, audited: int) -> None:
         """Copy the audit up to an entry, and what became of the changes that it tells of."""
         self._expected += audited
-        for number in range(1, audited + 1):
-            self._add_for_good(audit_key(number))
-        for entry in self._store.list(CHANGES):
-            if entry.key.endswith(OPERATION_FILE):
-                self._add_document(CHANGES, entry.key, read_sealed(self._store, entry.key).data)
-            elif read_sealed(self._store, entry.key).decode(Settled).number <= audited:
-                self._add_for_good(entry.key)
+        keys = [audit_key(number) for number in range(1, audited + 1)]
+        keys += [entry.key for entry in self._store.list(CHANGES)]
 
-    def _add_for_good(self, key: str) -> None:
-        """Copy a document that never changes: what is known of it is true still."""
+        def read(key: str) -> Sealed | None:
+            return None if self._is_for_good(key) else read_sealed(self._store, key)
+
+        for key, found in zip(keys, read_ahead(read, keys, self._may_go_on), strict=True):
+            if found is None:
+                self._add(CHANGES, self._known[key], lambda: None)
+            elif _is_told(key, found, audited):
+                self._add_document(CHANGES, key, found.data)
+
+    def _is_for_good(self, key: str) -> bool:
+        """Tell whether a document never changes and is there: what is known of it is true still."""
         known = self._known.get(key)
-        if known is None or self._standing.get(key) != known.size_bytes:
-            self._add_document(CHANGES, key, read_sealed(self._store, key).data)
-        else:
-            self._add(CHANGES, known, lambda: None)
+        is_there = known is not None and self._standing.get(key) == known.size_bytes
+        return is_there and not key.endswith(OPERATION_FILE)
 
     def _add_document(self, part: str, key: str, data: bytes) -> None:
         copy = Copy(key=key, digest=digest_of(data), size_bytes=len(data))
@@ -215,3 +225,10 @@ class _Copies:
         done = sum(map(len, self._added.values()))
         self._progress(done, max(done, self._expected))  # what is found last was not expected
         return not is_there
+
+
+def _is_told(key: str, document: Sealed, audited: int) -> bool:
+    """Tell whether the audit, up to an entry, tells of what became of a change."""
+    if not key.startswith(CHANGES) or key.endswith(OPERATION_FILE):
+        return True
+    return document.decode(Settled).number <= audited

@@ -10,6 +10,8 @@ from lampyris.domain.sealed import Sealed, unseal
 from lampyris.domain.store import Store
 from lampyris.errors import CopyDamaged, DocumentDamaged, ObjectNotFound
 from lampyris.registry.documents import decode_version, list_aliases, list_versions
+from lampyris.registry.operations import MayGoOn, go_on
+from lampyris.registry.reading import read_ahead
 
 _REGISTRY = "registry"
 
@@ -21,22 +23,21 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     blobs: tuple[Blob, ...]
 
 
-def read_snapshot(store: Store, model: str) -> Snapshot:
+def read_snapshot(store: Store, model: str, may_go_on: MayGoOn = go_on) -> Snapshot:
     """Read versions and aliases with all their revisions: no alias names what is not among them.
 
     An alias that was read may have moved, and its version gone, before that is read: then all is read again.
-    Raises: CopyDamaged if something is missing, and no alias has moved.
+    Raises: CopyDamaged if something is missing, and no alias has moved; TimeIsOver.
     """
     seen: dict[str, bytes] | None = None
     while True:
         aliases = _read_aliases(store, model)
-        versions = {
-            version_key(model, version): read_sealed(store, version_key(model, version))
-            for version in list_versions(store, model)
-        }
+        keys = [version_key(model, version) for version in list_versions(store, model)]
+        read = read_ahead(lambda key: read_sealed(store, key), keys, may_go_on)
+        versions = dict(zip(keys, read, strict=True))
         decoded = {key: decode_version(sealed) for key, sealed in versions.items()}
         manifests = {key: document for key, document in decoded.items() if isinstance(document, Manifest)}
-        revisions = _read_revisions(store, aliases)
+        revisions = _read_revisions(store, aliases, may_go_on)
         missing = _named_by(aliases) - manifests.keys() - revisions.keys()
         written = {key: sealed.data for key, sealed in aliases.items()}
         if not missing:
@@ -84,16 +85,20 @@ def _read_aliases(store: Store, model: str) -> dict[str, Sealed]:
     return {key: sealed for key, sealed in found.items() if sealed.decode(Alias).routes}
 
 
-def _read_revisions(store: Store, aliases: dict[str, Sealed]) -> dict[str, bytes]:
+def _read_revisions(store: Store, aliases: dict[str, Sealed], may_go_on: MayGoOn) -> dict[str, bytes]:
     """Read what aliases were and are, by key; the last revision need not be written down yet."""
-    found = {}
-    for sealed in aliases.values():
-        alias = sealed.decode(Alias)
-        for revision in range(1, alias.revision + 1):
-            key = revision_key(alias.model, alias.alias, revision)
-            with suppress(ObjectNotFound):
-                found[key] = _unseal(store, key).data
-    return found
+
+    def read(key: str) -> tuple[str, bytes] | None:
+        with suppress(ObjectNotFound):
+            return key, _unseal(store, key).data
+        return None
+
+    keys = (
+        revision_key(alias.model, alias.alias, revision)
+        for alias in (sealed.decode(Alias) for sealed in aliases.values())
+        for revision in range(1, alias.revision + 1)
+    )
+    return dict(found for found in read_ahead(read, keys, may_go_on) if found is not None)
 
 
 def _named_by(aliases: dict[str, Sealed]) -> set[str]:
