@@ -533,13 +533,18 @@ class ArtifactDamaged(Unavailable):
 
 
 class DocumentDamaged(Unavailable):
-    """A document of the registry does not have the digest that it holds, or is none."""
+    """A document of the registry does not have the digest that it holds, or is none; or nobody can read it.
+
+    One that `is_whole` may have been written by a later Lampyris.
+    """
 
     code = "document-damaged"
 
-    def __init__(self, *, digest: str) -> None:
-        super().__init__(f"Document {digest or '(without a digest)'} is damaged.")
+    def __init__(self, *, digest: str, is_whole: bool = False) -> None:
+        what = "is whole, but not of a format that this Lampyris reads" if is_whole else "is damaged"
+        super().__init__(f"Document {digest or '(without a digest)'} {what}.")
         self.digest = digest
+        self.is_whole = is_whole
 
 
 class InferenceFailed(Unavailable):

@@ -42,7 +42,7 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True):
         try:
             return msgspec.json.decode(self.document, type=type_)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            raise DocumentDamaged(digest=self.digest) from None
+            raise DocumentDamaged(digest=self.digest, is_whole=True) from None
 
     def fenced(self) -> "Sealed":
         """Return the same document in other bytes: a conditional write that has read these will fail."""
