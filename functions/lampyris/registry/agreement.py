@@ -60,7 +60,8 @@ def check_model(findings: Findings, told: Told, model: str, may_go_on: MayGoOn) 
     erased = set()
     standing = set(list_versions(findings.store, model))
     ever = standing | {int(version) for version in told.subjects(model, "version")}
-    for version in range(1, max(ever, default=0) + 1):
+    numbers = range(1, max(ever, default=0) + 1)
+    for version in findings.ahead(numbers, lambda version: version_key(model, version), may_go_on):
         check_time(may_go_on)
         document = _check_version(findings, told, model, version)
         if isinstance(document, Manifest) and document.closing is None:
@@ -166,9 +167,13 @@ def _check_revisions(
 ) -> None:
     """Follow an alias back to its first revision; the last one may not be written down yet."""
     expected = digest
-    for revision in range(alias.revision, 0, -1):
+
+    def key_of(revision: int) -> str:
+        return revision_key(alias.model, alias.alias, revision)
+
+    for revision in findings.ahead(range(alias.revision, 0, -1), key_of, may_go_on):
         check_time(may_go_on)
-        key = revision_key(alias.model, alias.alias, revision)
+        key = key_of(revision)
         if revision == alias.revision and not is_settled and not findings.stands(key):
             expected = alias.previous
             continue

@@ -1,6 +1,6 @@
 """What a verification has found so far."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import msgspec
@@ -8,8 +8,11 @@ import msgspec
 from lampyris.domain.sealed import Sealed, unseal
 from lampyris.domain.store import Store
 from lampyris.errors import DocumentDamaged, ObjectNotFound
+from lampyris.registry.operations import MayGoOn
+from lampyris.registry.reading import read_ahead
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 MISSING = "is missing"
 ALTERED = "was altered: it does not have its digest"
@@ -32,6 +35,7 @@ class Findings:
         self.store = store
         self.found: list[Finding] = []
         self.pending: list[Finding] = []
+        self._ahead: tuple[str, bytes | None] = ("", None)
 
     def note(self, key: str, problem: str, *, number: int | None = None) -> None:
         """Note that something was altered or removed."""
@@ -42,18 +46,36 @@ class Findings:
         problem = "was made by somebody who was interrupted: the audit will tell of it at the next change"
         self.pending.append(Finding(key=key, problem=problem))
 
+    def ahead(self, items: Iterable[K], key_of: Callable[[K], str], may_go_on: MayGoOn) -> Iterator[K]:
+        """Yield each item with its document at hand: they are read beside each other. Raises: TimeIsOver."""
+
+        def get(item: K) -> tuple[K, str, bytes | None]:
+            return item, key_of(item), self._get(key_of(item))
+
+        for item, key, data in read_ahead(get, items, may_go_on):
+            self._ahead = key, data
+            yield item
+
     def read(
         self, key: str, decode: Callable[[Sealed], T], *, number: int | None = None
     ) -> tuple[T, str] | tuple[None, None]:
         """Read a document and its digest; neither, and a finding, if it is missing or altered."""
-        try:
-            sealed = unseal(self.store.get(key).data)
-            return decode(sealed), sealed.digest
-        except ObjectNotFound:
+        data = self._ahead[1] if self._ahead[0] == key else self._get(key)
+        if data is None:
             self.note(key, MISSING, number=number)
+            return None, None
+        try:
+            sealed = unseal(data)
+            return decode(sealed), sealed.digest
         except DocumentDamaged:
             self.note(key, ALTERED, number=number)
         return None, None
+
+    def _get(self, key: str) -> bytes | None:
+        try:
+            return self.store.get(key).data
+        except ObjectNotFound:
+            return None
 
     def stands(self, key: str) -> bool:
         """Tell whether there is anything at all."""

@@ -24,11 +24,12 @@ from lampyris.domain.layout import (
 from lampyris.domain.layout import version_of_key as number_of_version
 from lampyris.domain.manifest import Alias, Change, Manifest, Tombstone
 from lampyris.domain.names import check_model_name
-from lampyris.domain.sealed import seal, unseal
+from lampyris.domain.sealed import Sealed, seal, unseal
 from lampyris.domain.store import Store
 from lampyris.errors import (
     CopyDamaged,
     DocumentDamaged,
+    KeyReused,
     ModelNotFound,
     NoBackup,
     ObjectChanged,
@@ -36,9 +37,9 @@ from lampyris.errors import (
     ObjectNotFound,
     RestoreConflict,
 )
-from lampyris.registry.audit import Entry, Head, append_once, find_end
+from lampyris.registry.audit import Entry, Head, append_once, find_end, read_entry
 from lampyris.registry.blobs import release, reserve
-from lampyris.registry.changes import Author, Settled, begin, create_once
+from lampyris.registry.changes import Author, Settled, begin, create_once, find_settled
 from lampyris.registry.collection import RESERVED_FOR
 from lampyris.registry.copying import INDEX, Copied, Copy, Index, copy_blob, digest_of, read_index, read_list
 from lampyris.registry.documents import decode_version
@@ -46,7 +47,9 @@ from lampyris.registry.operations import (
     MayGoOn,
     Operation,
     Progress,
+    TimeIsOver,
     begin_operation,
+    check_time,
     end_operation,
     find_operation,
     go_on,
@@ -55,6 +58,7 @@ from lampyris.registry.operations import (
     write_down,
     write_reached,
 )
+from lampyris.registry.reading import read_ahead, read_each
 from lampyris.registry.snapshot import blobs_of, routes_of
 
 Kind = Literal["blobs", "versions", "revisions", "aliases", "rejected", "audit", "changes"]
@@ -98,7 +102,11 @@ def restore(
         operation = write_down(store, Operation(model=model, change=change))
     else:
         operation = begin_operation(store, author, "restore", model=model, about=about, at=now)
-        restoration.tell_audit(chosen, operation)  # first, as who finds a document settles what it holds
+        if not operation.reached:
+            try:  # first, as who finds a document settles what it holds
+                restoration.tell_audit(chosen, operation, may_go_on)
+            except TimeIsOver:
+                return Copied()
     owner = f"restore/{digest_of(author.key.encode())}"
     reserved = tuple(copy.digest for copy in chosen if _kind(copy) == "blobs")
     reserve(store, owner, reserved)
@@ -186,9 +194,8 @@ class _Restoration(msgspec.Struct, frozen=True):
         if model is not None:
             prefixes = (f"{MODELS}{model}/", rejected_prefix(model))
             copies = [copy for copy in copies if copy.key.startswith(prefixes)]
-            documents = [
-                decode_version(unseal(self.read(copy))) for copy in copies if _kind(copy) == "versions"
-            ]
+            versions = (copy for copy in copies if _kind(copy) == "versions")
+            documents = read_each(lambda copy: decode_version(unseal(self.read(copy))), versions)
             if not documents:
                 raise ModelNotFound(model=model)
             manifests = [document for document in documents if isinstance(document, Manifest)]
@@ -199,17 +206,19 @@ class _Restoration(msgspec.Struct, frozen=True):
 
     def check_free(self, chosen: Sequence[Copy]) -> None:
         """Raises: RestoreConflict if a document stands where the backup has another."""
-        standing: dict[str, set[str]] = {}
-        for copy in chosen:
-            if _kind(copy) not in ("versions", "revisions", "aliases"):
-                continue
-            model = copy.key.split("/")[1]
-            if model not in standing:
-                standing[model] = {entry.key for entry in self.store.list(f"{MODELS}{model}/")}
-            if copy.key not in standing[model] or self._is_restored(copy):
-                continue
-            if _kind(copy) != "aliases" or not _is_unborn(self.store.get(copy.key).data):
+        documents = [copy for copy in chosen if _kind(copy) in ("versions", "revisions", "aliases")]
+        models = {copy.key.split("/")[1] for copy in documents}
+        standing = {entry.key for model in models for entry in self.store.list(f"{MODELS}{model}/")}
+        there = [copy for copy in documents if copy.key in standing]
+        for copy, is_free in zip(there, read_ahead(self._is_free, there), strict=True):
+            if not is_free:
                 raise RestoreConflict(key=copy.key)
+
+    def _is_free(self, copy: Copy) -> bool:
+        """Tell whether a document that stands there is in the way of none."""
+        if self._is_restored(copy):
+            return True
+        return _kind(copy) == "aliases" and _is_unborn(self.store.get(copy.key).data)
 
     def copy(self, copy: Copy) -> Literal["documents", "blobs", "skipped"]:
         """Restore an object; say what it was, or that it was there. Raises: CopyDamaged, RestoreConflict."""
@@ -232,17 +241,24 @@ class _Restoration(msgspec.Struct, frozen=True):
             else:
                 return "documents"
 
-    def tell_audit(self, chosen: Sequence[Copy], operation: Operation) -> None:
+    def tell_audit(self, chosen: Sequence[Copy], operation: Operation, may_go_on: MayGoOn) -> None:
         """Append an entry for each version and each alias; what aliases were before is chained to them.
 
         The changes that they hold are settled by that: another registry's audit tells of them.
+        Raises: TimeIsOver.
         """
         change = operation.change
-        for copy in chosen:
-            if _kind(copy) not in ("versions", "aliases"):
-                continue
+        documents = (copy for copy in chosen if _kind(copy) in ("versions", "aliases"))
+
+        def look(copy: Copy) -> tuple[Sealed, Alias | Manifest | Tombstone, bool]:
             sealed = unseal(self.read(copy))
             document = sealed.decode(Alias) if _kind(copy) == "aliases" else decode_version(sealed)
+            return sealed, document, self._is_told(document, change)
+
+        for sealed, document, is_told in read_ahead(look, documents, may_go_on):
+            if is_told:  # by an earlier call
+                continue
+            check_time(may_go_on)
             subject, made, result, details = _told(document)
             entry = Entry(
                 number=0,
@@ -257,6 +273,18 @@ class _Restoration(msgspec.Struct, frozen=True):
             create_once(self.store, change_key(made.id), seal(settled).data)
             # The next entry comes later: those before it need not be looked through again.
             change = msgspec.structs.replace(change, audited=number)
+
+    def _is_told(self, document: Alias | Manifest | Tombstone, change: Change) -> bool:
+        """Tell whether the audit tells of a document that it is restored by this change."""
+        subject, made, _, _ = _told(document)
+        try:
+            settled = find_settled(self.store, made)
+        except KeyReused:  # here, the key stands for another change
+            return False
+        entry = None if settled is None else read_entry(self.store, settled.number)
+        if entry is None:
+            return False
+        return (entry.change.id, entry.model, entry.subject) == (change.id, document.model, subject)
 
     def read(self, copy: Copy) -> bytes:
         """Read a document of the backup. Raises: CopyDamaged."""

@@ -92,7 +92,7 @@ def _entries_after(store: Store, number: int) -> Iterator[int]:
 
 def _check_entries(findings: Findings, may_go_on: MayGoOn) -> _Chain:
     chain = _Chain()
-    for number in _entries_after(findings.store, 0):
+    for number in findings.ahead(_entries_after(findings.store, 0), audit_key, may_go_on):
         check_time(may_go_on)
         if number > chain.last + 1:
             up_to = f", and so is all up to entry {number - 1}" if number > chain.last + 2 else ""
@@ -130,20 +130,18 @@ def _check_head(findings: Findings, chain: _Chain) -> None:
 def _check_changes(findings: Findings, chain: _Chain, may_go_on: MayGoOn) -> dict[str, Settled]:
     """Hold what became of changes against their entries; return it by the changes' ids."""
     found = {}
-    for listed in findings.store.list(CHANGES):
+    keys = (listed.key for listed in findings.store.list(CHANGES))
+    settlements = (key for key in keys if not key.endswith(OPERATION_FILE))  # others come with their entries
+    for key in findings.ahead(settlements, str, may_go_on):
         check_time(may_go_on)
-        if listed.key.endswith(OPERATION_FILE):
-            continue  # it is read with its entry
-        settled, _ = findings.read(listed.key, lambda sealed: sealed.decode(Settled))
+        settled, _ = findings.read(key, lambda sealed: sealed.decode(Settled))
         if settled is None:
             continue
         found[settled.id] = settled
-        if change_key(settled.id) != listed.key:
-            findings.note(listed.key, "is what became of another change")
+        if change_key(settled.id) != key:
+            findings.note(key, "is what became of another change")
         elif settled.number > chain.last:
-            findings.note(
-                audit_key(settled.number), f"{MISSING}: {listed.key} names it", number=settled.number
-            )
+            findings.note(audit_key(settled.number), f"{MISSING}: {key} names it", number=settled.number)
     for entry in chain.entries.values():
         if entry.change.id not in found:
             findings.note_pending(change_key(entry.change.id))

@@ -374,6 +374,23 @@ def test_whoever_has_little_time_gets_there_in_steps(
     assert verify(empty).findings == ()
 
 
+def test_a_registry_with_an_audit_of_its_own_is_told_in_steps(
+    lived: Any, target: MemoryStore, empty: MemoryStore, registry_of: Any, checks: Any
+) -> None:
+    _back_up(lived.store, target)
+    lily = registry_of(empty)
+    lily.model = "lily"
+    lily.publish("u1")
+    steps = 0
+    while not _restore(target, empty, key="r", may_go_on=partial(next, iter([True] * 3), False)).done:
+        steps += 1
+
+    told = [entry for entry in checks.audit(empty) if entry.change.action == "restore" and entry.subject]
+    assert steps > 5
+    assert len(told) == len({(entry.model, entry.subject) for entry in told}) > 5
+    assert verify(empty).findings == ()
+
+
 def test_a_restore_that_is_done_answers_alike(
     lived: Any, target: MemoryStore, empty: MemoryStore, registry_of: Any
 ) -> None:
