@@ -20,7 +20,7 @@ from lampyris.domain.layout import (
 from lampyris.domain.manifest import Manifest, Rejection, Tombstone
 from lampyris.domain.names import LIVE, check_model_name, check_upload_id
 from lampyris.domain.store import Store
-from lampyris.errors import AliasNotFound, ModelNotFound, UploadNotFound
+from lampyris.errors import AliasNotFound, InvalidName, ModelNotFound, UploadNotFound
 from lampyris.registry.documents import find_version, read_alias, read_rejection
 from lampyris.registry.reading import read_ahead
 
@@ -101,6 +101,10 @@ def open_one(registry: Registry, arguments: OpenUpload, caller: Caller) -> Opene
         upload=_name(caller, arguments),
         file=BUNDLE_FILE if arguments.files else _MODEL_FILE,
     )
+    if len(caller.reason) > _LONGEST_REASON:
+        raise InvalidName(
+            kind="a reason", name=caller.reason[:80] + "…", rule=f"it has {_LONGEST_REASON} letters at most"
+        )
     by = f"opened by {caller.author.by}"
     reason = f"{caller.reason[: _LONGEST_REASON - len(by) - 2]}; {by}" if caller.reason else by
     instructions = Instructions(release=arguments.release, reason=reason)

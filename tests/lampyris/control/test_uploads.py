@@ -59,6 +59,13 @@ def test_instructions_name_who_opened_it_and_why(run: Any, registry: Registry) -
     )
 
 
+def test_longer_reason_is_refused_and_makes_no_place(run: Any, registry: Registry) -> None:
+    with pytest.raises(InvalidName, match="1000 letters at most"):
+        run("uploads open", model="iris", reason="x" * 1001)
+
+    assert list(registry.store.list("inbox/")) == []
+
+
 def test_reason_as_long_as_may_be_leaves_room_for_the_caller(run: Any, registry: Registry) -> None:
     opened = run("uploads open", model="iris", by="arn:ann", reason="x" * 1000)
 
