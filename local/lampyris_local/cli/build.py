@@ -17,7 +17,7 @@ from lampyris_local.cli.output import (
     size,
     stages,
 )
-from lampyris_local.cli.running import stops_on_sigterm
+from lampyris_local.cli.stopping import stops_on_sigterm
 
 BUNDLES = Path("bundles")
 

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from lampyris_local.cli.log import follow
 from lampyris_local.cli.output import answers, new_table, program
-from lampyris_local.cli.running import start_local_cloud, stops_on_sigterm
+from lampyris_local.cli.running import start_local_cloud
+from lampyris_local.cli.stopping import stops_on_sigterm
 from lampyris_local.cloud.local_cloud import LocalCloud
 from lampyris_local.cloud.reports import LogLine
 

@@ -29,6 +29,7 @@ from lampyris_local.cli.output import (
     remarks,
     size,
 )
+from lampyris_local.cli.stopping import stops_on_sigterm
 from lampyris_local.deployment import Deployment
 from lampyris_local.parcels import Parcel, pack
 from lampyris_local.summary import accuracy, size_bytes
@@ -76,7 +77,7 @@ def run(deployment: Deployment, path: Path, wish: Wish, *, as_json: bool) -> Non
         key=wish.key,
     )
     console = remarks()
-    with clearing(deployment.store, parcel.upload) if is_folder else nullcontext():
+    with stops_on_sigterm(), clearing(deployment.store, parcel.upload) if is_folder else nullcontext():
         _send(deployment.store, parcel, console)
         if wish.wait_s is None and not is_folder:
             _answer_sent(parcel, as_json=as_json)

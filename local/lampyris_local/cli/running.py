@@ -1,14 +1,10 @@
 """Commands that keep the local cloud up: how it starts, and how it stops and leaves no process behind."""
 
 import errno
-import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-
-import typer
 
 from lampyris.errors import LampyrisError
 from lampyris_local.assets import asset
@@ -81,17 +77,3 @@ def start_local_cloud(
             return parts.enter_context(cloud)
     except TemplateError as error:
         raise InvalidTemplate(template=template, reason=str(error)) from None
-
-
-@contextmanager
-def stops_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM end a command as Ctrl-C does: on the way out, all that was started is stopped."""
-    before = signal.signal(signal.SIGTERM, _leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _leave(number: int, _frame: FrameType | None) -> None:
-    raise typer.Exit(128 + number)

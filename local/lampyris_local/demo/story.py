@@ -22,7 +22,8 @@ from lampyris_local.assets import asset
 from lampyris_local.caller import user_here
 from lampyris_local.cli.log import follow
 from lampyris_local.cli.output import answers, percent, print_json, program, remarks, stages
-from lampyris_local.cli.running import check_port, start_local_cloud, stops_on_sigterm
+from lampyris_local.cli.running import check_port, start_local_cloud
+from lampyris_local.cli.stopping import stops_on_sigterm
 from lampyris_local.client import Client
 from lampyris_local.cloud.local_cloud import LocalCloud
 from lampyris_local.cloud.reports import LogLine

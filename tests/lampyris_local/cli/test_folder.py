@@ -2,8 +2,12 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from time import sleep
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -66,6 +70,19 @@ def test_upload_that_cannot_be_sent_whole_leaves_nothing_in_the_inbox(
 
     assert result.exit_code == 1
     assert list(FolderStore(folder).list("inbox/unsent/")) == []
+
+
+def test_publish_that_is_ended_leaves_nothing_in_the_inbox(bundle: Path, tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "registry")
+    command = [str(Path(sys.executable).with_name("lampyris")), "publish", str(bundle)]
+    process = subprocess.Popen([*command, "--endpoint", (tmp_path / "registry").as_uri()])
+    while process.poll() is None and not list(store.list("inbox/")):
+        sleep(0.01)
+
+    process.terminate()
+
+    assert process.wait(timeout=60) == 128 + signal.SIGTERM
+    assert list(store.list("inbox/")) == []
 
 
 def test_same_key_publishes_once_though_the_inbox_is_empty(here: Run, bundle: Path) -> None:
