@@ -14,6 +14,9 @@ _MOST_ROWS, _MOST_LABELS = 100, 50
 # An example in full for a row of numbers, and none for the pixels of a picture.
 _MOST_VALUES = 16
 
+# Whole numbers up to here are told as they are.
+_EXACT = 1e15
+
 
 def details(manifest: Manifest, aliases: Sequence[Alias]) -> Section:
     artifact, published = manifest.artifact, manifest.published
@@ -191,4 +194,4 @@ def files(manifest: Manifest) -> Section:
 
 
 def _figure(value: float) -> str:
-    return f"{value:,.6g}"
+    return f"{value:,.0f}" if abs(value) < _EXACT and value == int(value) else f"{value:,.6g}"

@@ -45,6 +45,7 @@ def manifest_of() -> Callable[..., Manifest]:
                     Gate(name="min_accuracy", limit=0.9, measured=0.95, passed=True),
                     Gate(name="max_drop_fp32", limit=0.01, measured=None, passed=False),
                     Gate(name="max_drop_live", limit=0.01, measured=None, passed=True),
+                    Gate(name="max_size_bytes", limit=1_000_000, measured=148_395.0, passed=True),
                 ),
                 files={"bundle.json": "e" * 64},
                 signed_by="f" * 64,

@@ -56,6 +56,7 @@ def test_card_shows_every_gate_with_its_verdict(manifest_of: ManifestOf) -> None
     assert "| min_accuracy | 0.9 | 0.95 | passed |" in gates
     assert "| max_drop_fp32 | 0.01 | could not be measured | failed |" in gates
     assert "| max_drop_live | 0.01 | nothing to compare with | passed |" in gates
+    assert "| max_size_bytes | 1,000,000 | 148,395 | passed |" in gates
 
 
 def test_card_names_every_digest(manifest_of: ManifestOf) -> None:
