@@ -6,10 +6,11 @@ from datetime import datetime
 from lampyris.domain.manifest import Alias, Manifest
 from lampyris.domain.names import check_alias_name, check_model_name
 from lampyris.domain.store import Store
-from lampyris.errors import InvalidSplit, NothingToPromote, NothingToRollBack
+from lampyris.errors import InvalidSplit, NothingToPromote, NothingToRollBack, ObjectNotFound
 from lampyris.registry.changes import Author, begin
 from lampyris.registry.documents import no_alias, read_revision
 from lampyris.registry.moves import Goal, find_alias, move, shadow_of, shares_of
+from lampyris.registry.reading import read_each
 
 WHOLE = 100
 # What `expected` may be beside a revision: that the alias must not be there yet.
@@ -153,11 +154,17 @@ def list_revisions(
     if current is None or not current.alias.routes:
         raise no_alias(store, model, alias)
     newest = current.alias.revision if before is None else min(before - 1, current.alias.revision)
-    revisions = range(newest, max(newest - limit, 0), -1)
-    return [
-        current.alias if revision == current.alias.revision else read_revision(store, model, alias, revision)
-        for revision in revisions
-    ]
+    here = current.alias
+
+    def read(revision: int) -> Alias:
+        return here if revision == here.revision else read_revision(store, model, alias, revision)
+
+    try:
+        return read_each(read, range(newest, max(newest - limit, 0), -1))
+    except ObjectNotFound:  # erased meanwhile, if the alias is gone too
+        if find_alias(store, model, alias) == current:
+            raise
+        raise no_alias(store, model, alias) from None
 
 
 def _revision_to_keep(current: Alias) -> int | None:

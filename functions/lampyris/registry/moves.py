@@ -94,16 +94,17 @@ def move(
         made = find_settled(store, change)
         if made is not None:
             return _made(store, current, made)
-        if expected is not None and expected != current.revision:
-            raise AliasChanged(
-                model=model, alias=alias, etag=str(current.revision) if current.revision else None
-            )
-        goal = decide(current)
-        if goal is None or (_is_reached(goal, current) and published <= current.newest_published):
+        _check_expected(current, expected)
+        try:
+            moved = _decided(store, current, decide, change=change, published=published)
+        except ObjectNotFound:  # a revision is gone: its model was erased meanwhile, if the alias is gone too
+            if find_alias(store, model, alias) == standing:
+                raise
+            continue
+        if moved is None:
             _settle_last(store, standing)
             note(store, change, result=current.revision)
             return current
-        moved = _next_revision(store, current, goal, change=change, published=published)
         if standing is None:
             with suppress(ObjectExists):
                 store.create(key, seal(current).data)
@@ -171,6 +172,28 @@ def _made(store: Store, current: Alias, made: Settled) -> Alias:
 
 def _unborn(model: str, alias: str, change: Change) -> Alias:
     return Alias(model=model, alias=alias, revision=0, routes=(), change=change)
+
+
+def _check_expected(current: Alias, expected: int | None) -> None:
+    """Raises: AliasChanged."""
+    if expected is not None and expected != current.revision:
+        etag = str(current.revision) if current.revision else None
+        raise AliasChanged(model=current.model, alias=current.alias, etag=etag)
+
+
+def _decided(
+    store: Store,
+    current: Alias,
+    decide: Callable[[Alias], Goal | None],
+    *,
+    change: Change,
+    published: int,
+) -> Alias | None:
+    """Return the alias' next revision, None if there is nothing to do."""
+    goal = decide(current)
+    if goal is None or (_is_reached(goal, current) and published <= current.newest_published):
+        return None
+    return _next_revision(store, current, goal, change=change, published=published)
 
 
 def _next_revision(store: Store, current: Alias, goal: Goal, *, change: Change, published: int) -> Alias:
