@@ -53,13 +53,18 @@ def cold_start(
     """Stop every environment and ask, some times over; return the median one."""
     found = []
     for _ in range(times):
-        cloud.stop_environments(_PREDICT)
+        stop_environments(cloud)
         answer = client.predict(model, payload)
         found.append(
             ColdStart(elapsed_ms=answer.elapsed_ms, parts_ms=_parts(answer, init_ms=inits.latest_ms))
         )
         on_each(f"{answer.elapsed_ms:.0f} ms")
     return sorted(found, key=lambda cold: cold.elapsed_ms)[times // 2]
+
+
+def stop_environments(cloud: LocalCloud) -> None:
+    """Have the next request meet a predict environment that knows nothing yet."""
+    cloud.stop_environments(_PREDICT)
 
 
 def _parts(answer: Answer, *, init_ms: float) -> dict[str, float]:

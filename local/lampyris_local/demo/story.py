@@ -28,7 +28,7 @@ from lampyris_local.client import Client
 from lampyris_local.cloud.local_cloud import LocalCloud
 from lampyris_local.cloud.reports import LogLine
 from lampyris_local.demo.facts import Facts, Seen, document
-from lampyris_local.demo.measure import InitDuration, cold_start, latency
+from lampyris_local.demo.measure import InitDuration, cold_start, latency, stop_environments
 from lampyris_local.demo.samples import Sample, write_calls
 from lampyris_local.demo.show import show
 from lampyris_local.deployment import Deployment, find_deployment
@@ -80,10 +80,6 @@ def _tell(
         with steps.stage("publish") as stage:
             manifest, published_s = _publish(built, deployment, Instructions())
             stage.outcome = f"{manifest.model} version {manifest.version} is live"
-        with steps.stage("canary") as stage:
-            canary, _ = _publish(built, deployment, Instructions(release="hold"))
-            _split(deployment, manifest, canary)
-            stage.outcome = f"version {canary.version} gets {_CANARY_PERCENT} % of the requests"
         with steps.stage("cold start") as stage:
             stage.expect(_COLD_STARTS)
             cold = cold_start(
@@ -96,6 +92,12 @@ def _tell(
                 on_each=stage.advance,
             )
             stage.outcome = f"{cold.elapsed_ms:.0f} ms, the median of {_COLD_STARTS}"
+        with steps.stage("canary") as stage:
+            canary, _ = _publish(built, deployment, Instructions(release="hold"))
+            _split(deployment, manifest, canary)
+            stop_environments(cloud)  # warm ones would learn of it within seconds
+            client.predict(manifest.model, samples[0].payload)
+            stage.outcome = f"version {canary.version} gets {_CANARY_PERCENT} % of the requests"
         with steps.stage("requests") as stage:
             stage.expect(len(samples))
             seen = []
