@@ -28,6 +28,14 @@ from lampyris.errors import (
 )
 
 
+class StoredVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A version as it is stored; `etag` is what a conditional write of it compares."""
+
+    document: Manifest | Tombstone
+    sealed: Sealed
+    etag: str
+
+
 def list_models(store: Store) -> list[str]:
     """Name every model that ever had a version or an alias, in order."""
     return list(store.list_folders(MODELS))
@@ -63,14 +71,13 @@ def read_version(store: Store, model: str, version: int) -> Manifest:
     return found
 
 
-def read_versions(store: Store, model: str) -> list[Manifest]:
-    """Read every version of a model that was not deleted, lowest first. Raises: DocumentDamaged."""
-    found = (find_version(store, model, version) for version in list_versions(store, model))
-    return [document for document in found if isinstance(document, Manifest)]
-
-
 def find_version(store: Store, model: str, version: int) -> Manifest | Tombstone:
     """Read a version, or what is left of it. Raises: VersionNotFound, DocumentDamaged."""
+    return read_stored_version(store, model, version).document
+
+
+def read_stored_version(store: Store, model: str, version: int) -> StoredVersion:
+    """Read a version, or what is left of it, as it is stored. Raises: VersionNotFound, DocumentDamaged."""
     try:
         found = store.get(version_key(model, version))
     except ObjectNotFound:
@@ -78,7 +85,7 @@ def find_version(store: Store, model: str, version: int) -> Manifest | Tombstone
     sealed = unseal(found.data)
     document = decode_version(sealed)
     check_place(sealed, (document.model, document.version), (model, version))
-    return document
+    return StoredVersion(document=document, sealed=sealed, etag=found.etag)
 
 
 def decode_version(sealed: Sealed) -> Manifest | Tombstone:

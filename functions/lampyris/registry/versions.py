@@ -24,7 +24,12 @@ from lampyris.errors import (
 )
 from lampyris.registry.audit import Entry
 from lampyris.registry.changes import Author, begin, check_same, find_settled, is_settled, renew, settle
-from lampyris.registry.documents import check_place, decode_version, list_aliases, read_revision
+from lampyris.registry.documents import (
+    StoredVersion,
+    list_aliases,
+    read_revision,
+    read_stored_version,
+)
 
 Made = TypeVar("Made", bound=Manifest | Tombstone)
 
@@ -46,28 +51,8 @@ def _written_since(entries: Iterator[Listed] | list[Listed], since: datetime | N
     return sorted(version for key in recent if (version := version_of_key(key)) is not None)
 
 
-class _Read(msgspec.Struct, frozen=True, kw_only=True):
-    """A version as it is stored."""
-
-    document: Manifest | Tombstone
-    sealed: Sealed
-    etag: str
-
-
-def _read(store: Store, model: str, version: int) -> _Read:
-    """Raises: VersionNotFound, DocumentDamaged."""
-    try:
-        found = store.get(version_key(model, version))
-    except ObjectNotFound:
-        raise VersionNotFound(model=model, version=version) from None
-    sealed = unseal(found.data)
-    document = decode_version(sealed)
-    check_place(sealed, (document.model, document.version), (model, version))
-    return _Read(document=document, sealed=sealed, etag=found.etag)
-
-
-def _made_from(store: Store, model: str, upload: str, versions: list[int]) -> _Read | None:
-    documents = (_read(store, model, version) for version in versions)
+def _made_from(store: Store, model: str, upload: str, versions: list[int]) -> StoredVersion | None:
+    documents = (read_stored_version(store, model, version) for version in versions)
     return next((read for read in documents if read.document.upload == upload), None)
 
 
@@ -91,7 +76,7 @@ def commit_version(store: Store, draft: Manifest, since: datetime | None) -> Man
             store.create(version_key(draft.model, version), sealed.data)
         except ObjectExists:
             try:
-                winner = _read(store, draft.model, version)
+                winner = read_stored_version(store, draft.model, version)
             except VersionNotFound:
                 continue  # S3 refuses also while another write is under way: ask for this number again
             if winner.document.upload == draft.upload:
@@ -106,7 +91,7 @@ def open_version(store: Store, model: str, version: int) -> Manifest:
 
     Raises: VersionNotFound, VersionDeleted, VersionClosing, DocumentDamaged.
     """
-    read = _read(store, model, version)
+    read = read_stored_version(store, model, version)
     if isinstance(read.document, Tombstone):
         raise VersionDeleted(model=model, version=version)
     if read.document.closing is not None:
@@ -154,7 +139,7 @@ def delete_version(store: Store, model: str, version: int, *, author: Author, no
     change = begin(store, author, "delete", about=(model, version), at=now)
     while True:
         was_done = find_settled(store, change) is not None
-        read = _read(store, model, version)
+        read = read_stored_version(store, model, version)
         if isinstance(read.document, Tombstone):
             _settled(store, read.document, read.sealed)
             if read.document.deleted.id != change.id:
@@ -185,7 +170,7 @@ def delete_version(store: Store, model: str, version: int, *, author: Author, no
         return _settled(store, tombstone, buried)
 
 
-def _marked(read: _Read, closing: Change | None) -> bytes:
+def _marked(read: StoredVersion, closing: Change | None) -> bytes:
     document = msgspec.structs.replace(read.document, closing=closing)
     return seal(document, fence=read.sealed.fence + 1).data
 

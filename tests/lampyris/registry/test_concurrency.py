@@ -19,7 +19,7 @@ from lampyris.domain.signature import Signature, TensorSpec
 from lampyris.domain.store import Store
 from lampyris.publishing.admission import admit
 from lampyris.publishing.confinement import Accepted
-from lampyris.registry.documents import list_versions, read_alias, read_versions
+from lampyris.registry.documents import find_version, list_versions, read_alias
 from lampyris.serving.fetch import GRAPH_FILE
 
 PUBLISHERS = 64
@@ -92,9 +92,8 @@ def test_64_uploads_at_once_make_64_versions_and_the_newest_is_live(bucket: Stor
     assert all(isinstance(manifest, Manifest) for manifest in made)
     assert sorted(manifest.version for manifest in made) == list(range(1, PUBLISHERS + 1))
     assert list_versions(bucket, "iris") == list(range(1, PUBLISHERS + 1))
-    assert {manifest.upload for manifest in read_versions(bucket, "iris")} == {
-        upload.upload for upload in uploads
-    }
+    documents = [find_version(bucket, "iris", version) for version in list_versions(bucket, "iris")]
+    assert {document.upload for document in documents} == {upload.upload for upload in uploads}
     alias = read_alias(bucket, "iris", "live")[0]
     assert (alias.stable.version, alias.newest_published) == (PUBLISHERS, PUBLISHERS)
     assert list(bucket.list(RESERVATIONS)) == []
