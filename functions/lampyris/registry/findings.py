@@ -16,6 +16,7 @@ K = TypeVar("K")
 
 MISSING = "is missing"
 ALTERED = "was altered: it does not have its digest"
+LATER = "is whole, but not of a format that this Lampyris reads"
 ELSEWHERE = "is another's document, at this place"
 UNTOLD = "was altered: the audit tells of no such document"
 
@@ -59,7 +60,7 @@ class Findings:
     def read(
         self, key: str, decode: Callable[[Sealed], T], *, number: int | None = None
     ) -> tuple[T, str] | tuple[None, None]:
-        """Read a document and its digest; neither, and a finding, if it is missing or altered."""
+        """Read a document and its digest; neither, and a finding, if it is missing or cannot be read."""
         data = self._ahead[1] if self._ahead[0] == key else self._get(key)
         if data is None:
             self.note(key, MISSING, number=number)
@@ -67,8 +68,8 @@ class Findings:
         try:
             sealed = unseal(data)
             return decode(sealed), sealed.digest
-        except DocumentDamaged:
-            self.note(key, ALTERED, number=number)
+        except DocumentDamaged as error:
+            self.note(key, LATER if error.is_whole else ALTERED, number=number)
         return None, None
 
     def _get(self, key: str) -> bytes | None:

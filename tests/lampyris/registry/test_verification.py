@@ -140,6 +140,17 @@ def test_what_was_altered_and_sealed_again_is_found(lived: Any) -> None:
         lived.store.put(key, data)
 
 
+def test_a_document_of_a_later_format_is_found_and_not_called_altered(lived: Any) -> None:
+    key = version_key("iris", 1)
+    document = msgspec.json.decode(unseal(lived.store.get(key).data).document)
+    later = msgspec.defstruct("Later", list(document))
+    lived.store.put(key, seal(later(**{**document, "format": 2})).data)
+
+    problems = {finding.problem for finding in verify(lived.store).findings if finding.key == key}
+
+    assert problems == {"is whole, but not of a format that this Lampyris reads"}
+
+
 def test_an_alias_that_was_put_back_to_what_it_was_is_found(lived: Any) -> None:
     former = lived.store.get(revision_key("iris", "live", 3)).data
     lived.store.put("models/iris/aliases/live.json", former)
