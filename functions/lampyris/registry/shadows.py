@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import islice
 from math import ceil
@@ -15,8 +14,7 @@ from lampyris.domain.names import check_alias_name, check_model_name
 from lampyris.domain.store import Store
 from lampyris.errors import ObjectExists, ObjectNotFound
 from lampyris.registry.documents import read_alias
-
-_READERS = 16
+from lampyris.registry.reading import read_each
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,8 +96,7 @@ def summarise(
         keys = [entry.key for entry in islice(store.list(prefix, start), limit + 1)]
         if len(keys) > limit:
             next_ = keys[limit - 1].removeprefix(prefix).removesuffix(".json")
-        with ThreadPoolExecutor(_READERS) as readers:
-            found = readers.map(lambda key: _read(store, key), keys[:limit])
+        found = read_each(lambda key: _read(store, key), keys[:limit])
         comparisons = [comparison for comparison in found if comparison is not None]
     return _sum_up(model, alias, chosen, comparisons, next_)
 
