@@ -1,137 +1,135 @@
-"""A dataset as the build sees it: raw inputs, labels, names of the classes, in three sets."""
+"""A dataset as the build sees it: raw inputs by name, targets, in three sets."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lampyris.domain.datatypes import Datatype
+from lampyris.domain.signature import DYNAMIC, TensorSpec
 from lampyris_build.errors import DatasetBroken
 
 # A file may claim any size: no more than this is read into memory.
 MAX_BYTES: Final = 4 * 1024**3
-_IMAGE_RANK: Final = 4
-_VECTOR_RANK: Final = 2
+
+# What an input holds: pictures, vectors, windows of a series, tokens, or one column of a table.
+Kind = Literal["image", "vector", "series", "tokens", "number", "category", "text"]
+_DATATYPES: Final[dict[Kind, Datatype]] = {
+    "image": "UINT8",
+    "vector": "FP32",
+    "series": "FP32",
+    "tokens": "INT64",
+    "number": "FP32",
+    "category": "BYTES",
+    "text": "BYTES",
+}
+
+# Raw inputs by the names that callers use; in every array the first axis counts the samples.
+Inputs = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """An input as callers send it. `shape` is that of one sample: (height, width, channels), (features,), (length,
+    features), (length,), or () for a column of a table."""
+
+    name: str
+    kind: Kind
+    shape: tuple[int, ...] = ()
+
+    @property
+    def spec(self) -> TensorSpec:
+        return TensorSpec(name=self.name, datatype=_DATATYPES[self.kind], shape=(DYNAMIC, *self.shape))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Samples:
-    """Inputs as callers will send them, and the index of each one's class.
+    """Inputs as callers will send them, and what is to be found in each.
 
-    Shapes: pictures (N, height, width, channels) uint8, 0 to 255, or vectors (N, features) float32;
-    labels (N,) int64.
+    Numbers are float32 (NaN where one is missing), pixels uint8, tokens int64, categories and texts objects of
+    `str` ("" where one is missing). Targets are (N,) int64 (the index of a class) or (N,) or (N, T) float32;
+    None where there is nothing but the inputs. `keys` is the column by which rows are split, if there is one.
+    Arrays may be memory-mapped files: whoever reads them goes batch by batch.
     """
 
-    inputs: NDArray[Any]
-    labels: NDArray[np.int64]
+    inputs: Inputs
+    targets: NDArray[Any] | None
+    keys: NDArray[Any] | None = None
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(next(iter(self.inputs.values())))
 
-    def take(self, index: NDArray[np.int64]) -> "Samples":
-        return Samples(inputs=self.inputs[index], labels=self.labels[index])
+    def take(self, index: NDArray[np.int64] | slice) -> "Samples":
+        return Samples(
+            inputs={name: values[index] for name, values in self.inputs.items()},
+            targets=None if self.targets is None else self.targets[index],
+            keys=None if self.keys is None else self.keys[index],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What a source holds: one set, or a training set with the test set that came with it."""
+    """What a source holds: one set, or a training set with the test set that came with it.
+
+    Targets are as they were found: words, integers or numbers; `classes` names them where they are indices.
+    `notes` says what cleaning did, line by line, for whoever builds.
+    """
 
     name: str
-    classes: tuple[str, ...]
+    features: tuple[Feature, ...]
     samples: Samples
     test: Samples | None = None
+    classes: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
-        """Name the content: the SHA-256 over classes, shapes, dtypes and values."""
-        sha256 = hashlib.sha256(repr(self.classes).encode())
+        """Name the content: the SHA-256 over features, classes, shapes, dtypes and values."""
+        sha256 = hashlib.sha256(repr((self.features, self.classes)).encode())
         for samples in (self.samples, self.test):
             if samples is not None:
-                for array in (samples.inputs, samples.labels):
-                    sha256.update(f"{array.shape}{array.dtype.str}".encode())
-                    sha256.update(np.ascontiguousarray(array).data)
+                for array in (*samples.inputs.values(), samples.targets, samples.keys):
+                    if array is not None:
+                        _update(sha256, array)
         return sha256.hexdigest()
+
+
+def _update(sha256: "hashlib._Hash", array: NDArray[Any]) -> None:
+    sha256.update(f"{array.shape}{array.dtype.str}".encode())
+    for start in range(0, len(array), _DIGEST_ROWS):
+        rows = array[start : start + _DIGEST_ROWS]
+        if rows.dtype == object:
+            sha256.update("\0".join(map(str, rows.ravel())).encode())
+        else:
+            sha256.update(np.ascontiguousarray(rows).data)
+
+
+_DIGEST_ROWS: Final = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """Three sets: `train` finds the weights, `validation` is watched meanwhile, `test` is measured last."""
+    """Three sets: `train` finds the weights, `validation` is watched meanwhile, `test` is measured last.
+
+    `classes` names the classes where the targets are their indices; None in every other task.
+    """
 
     name: str
     digest: str
-    classes: tuple[str, ...]
+    features: tuple[Feature, ...]
+    classes: tuple[str, ...] | None
     train: Samples
     validation: Samples
     test: Samples
-
-    @property
-    def sample_shape(self) -> tuple[int, ...]:
-        """(height, width, channels) of a picture, or (features,)."""
-        return self.train.inputs.shape[1:]
+    notes: tuple[str, ...] = field(default=())
 
     @property
     def holds_images(self) -> bool:
-        return self.train.inputs.ndim == _IMAGE_RANK
+        return len(self.features) == 1 and self.features[0].kind == "image"
 
-
-def source_of(
-    path: Path | str, classes: Sequence[str], samples: Samples, test: Samples | None = None
-) -> Source:
-    """Hold what a source read against what every build needs.
-
-    Raises: DatasetBroken if there is nothing to learn from, if labels and inputs do not go together,
-    or if the test set looks different from the training set.
-    """
-    _check_set(path, "training set", samples, len(classes))
-    if test is not None:
-        _check_set(path, "test set", test, len(classes))
-    if test is not None and test.inputs.shape[1:] != samples.inputs.shape[1:]:
-        raise DatasetBroken(
-            path=path,
-            reason=f"a sample has shape {samples.inputs.shape[1:]} in the training set, "
-            f"but {test.inputs.shape[1:]} in the test set.",
-        )
-    counts = np.bincount(samples.labels, minlength=len(classes))
-    if len(classes) < 2:  # noqa: PLR2004 - to classify is to choose between two at least
-        raise DatasetBroken(path=path, reason="it has a single class; a classifier needs two at least.")
-    if counts.min() == 0:
-        raise DatasetBroken(
-            path=path, reason=f"class {classes[int(counts.argmin())]!r} has no sample to learn from."
-        )
-    return Source(name=Path(path).name, classes=tuple(classes), samples=samples, test=test)
-
-
-def _check_set(path: Path | str, what: str, one: Samples, classes: int) -> None:
-    if len(one) == 0:
-        raise DatasetBroken(path=path, reason=f"the {what} is empty.")
-    if len(one.inputs) != len(one.labels):
-        raise DatasetBroken(
-            path=path,
-            reason=f"the {what} has {len(one.inputs):,} inputs, but {len(one.labels):,} labels.",
-        )
-    if one.inputs.size == 0:
-        raise DatasetBroken(
-            path=path,
-            reason=f"a sample of the {what} has shape {one.inputs.shape[1:]}, which holds nothing.",
-        )
-    if one.labels.min() < 0 or one.labels.max() >= classes:
-        raise DatasetBroken(
-            path=path,
-            reason=f"the labels of the {what} go from {one.labels.min()} to {one.labels.max()}; "
-            f"with {classes} classes they go from 0 to {classes - 1}.",
-        )
-    if one.inputs.ndim == _VECTOR_RANK and not np.isfinite(one.inputs).all():
-        raise DatasetBroken(path=path, reason=f"the {what} holds NaN or infinity; fill or drop those rows.")
-
-
-def name_classes(
-    labels: NDArray[Any], test_labels: NDArray[Any] | None = None
-) -> tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.int64]]:
-    """Call the classes as their labels are, in order; return their names, and the labels as indices."""
-    both = labels if test_labels is None else np.concatenate([labels, test_labels])
-    values, index = np.unique(both, return_inverse=True)
-    index = index.astype(np.int64)
-    return tuple(str(value) for value in values), index[: len(labels)], index[len(labels) :]
+    def with_train(self, train: Samples, validation: Samples) -> "Dataset":
+        return replace(self, train=train, validation=validation)
