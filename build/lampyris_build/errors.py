@@ -5,7 +5,7 @@ BuildError
 ├── DatasetMissing, DatasetBroken      the data must change
 ├── OutputOccupied                     the bundle would overwrite something else
 ├── TrainingDiverged                   the loss is no number any more
-└── ParityFailed, AccuracyFloor, AccuracyDrop    the model does not hold what the recipe demands
+└── ParityFailed, ScoreFloor           the model does not hold what the recipe demands
 """
 
 from dataclasses import dataclass
@@ -81,39 +81,25 @@ class ParityFailed(BuildError):
     """The exported graph does not compute what torch computes."""
 
     code = "parity-failed"
+    output: str
     difference: float
     tolerance: float
 
     def __str__(self) -> str:
         return (
-            f"torch and onnxruntime differ by {self.difference:.2g} on the test set; "
+            f"The exported model's {self.output!r} differs by {self.difference:.2g} from what the model answered before; "
             f"export.tolerance allows {self.tolerance:.2g}."
         )
 
 
 @dataclass(eq=False, kw_only=True)
-class AccuracyFloor(BuildError):
-    code = "accuracy-floor"
-    accuracy: float
+class ScoreFloor(BuildError):
+    code = "score-floor"
+    score: float
     floor: float
 
     def __str__(self) -> str:
         return (
-            f"The model is right on {self.accuracy:.2%} of the test set; "
-            f"export.min_accuracy demands {self.floor:.2%}. Train longer, or with a larger model."
-        )
-
-
-@dataclass(eq=False, kw_only=True)
-class AccuracyDrop(BuildError):
-    code = "accuracy-drop"
-    fp32: float
-    int8: float
-    limit: float
-
-    def __str__(self) -> str:
-        return (
-            f"Compression takes the accuracy from {self.fp32:.2%} to {self.int8:.2%}; "
-            f"compression.max_accuracy_drop allows {self.limit:.2%}. Raise compression.calibration_samples, "
-            'or set compression.precision = "fp32".'
+            f"The model that would ship scores {self.score:.2%} on the test set; export.min_score demands {self.floor:.2%}. "
+            "Train longer, or a larger model, or compress it less."
         )

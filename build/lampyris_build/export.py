@@ -1,8 +1,8 @@
-"""From torch to ONNX, and the proof that both compute the same."""
+"""From torch to ONNX, and the proof that the model answers there as it did before."""
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -10,47 +10,45 @@ from typing import Final
 import numpy as np
 import onnx
 import torch
+from torch import nn
 
-from lampyris.domain.signature import DYNAMIC, Signature, TensorSpec
-from lampyris_build.data.dataset import Dataset
+from lampyris.domain.signature import DYNAMIC, TensorSpec
 from lampyris_build.errors import ParityFailed
-from lampyris_build.evaluation import open_session, probabilities
-from lampyris_build.preprocessing import Classifier, Served
+from lampyris_build.learner import Learner
+from lampyris_build.tasks.task import Answers
 
 # The opset that torch's exporter writes natively; any other is converted from it.
 OPSET: Final = 18
-_BATCH: Final = 256
 
 
-def signature_of(dataset: Dataset) -> Signature:
-    """Say what the exported model takes and gives: pictures are `image`, vectors are `features`."""
-    shape = (DYNAMIC, *dataset.sample_shape)
-    if dataset.holds_images:
-        taken = TensorSpec(name="image", datatype="UINT8", shape=shape)
-    else:
-        taken = TensorSpec(name="features", datatype="FP32", shape=shape)
-    return Signature(
-        inputs=(taken,),
-        outputs=(TensorSpec(name="probabilities", datatype="FP32", shape=(DYNAMIC, len(dataset.classes))),),
-        labels=dataset.classes,
-    )
+class _Answers(nn.Module):
+    """A learner as it is served: called with encoded inputs it gives the answers."""
+
+    def __init__(self, learner: Learner) -> None:
+        super().__init__()
+        self.learner = learner
+
+    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return self.learner.answers(*inputs)
 
 
-def export_onnx(classifier: Classifier, dataset: Dataset, path: Path) -> None:
-    """Write the classifier as ONNX: raw inputs of any batch size to probabilities."""
-    signature = signature_of(dataset)
-    # Two samples: an example of one would be taken for a constant batch size.
-    example = torch.from_numpy(dataset.train.inputs[:2])
+def export_network(learner: Learner, example: tuple[torch.Tensor, ...], path: Path) -> None:
+    """Write what is served of a learner as ONNX: encoded inputs, any number of samples at once, to answers.
+
+    `example` are the encoded inputs of two samples: one would be taken for a constant batch size.
+    """
+    task = learner.task
+    batch = torch.export.Dim("batch")
     with _quiet_exporter():
         torch.onnx.export(
-            Served(classifier).eval(),
-            (example,),
+            _Answers(learner).eval(),
+            example,
             path,
             external_data=False,
             dynamo=True,
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            input_names=[spec.name for spec in signature.inputs],
-            output_names=[spec.name for spec in signature.outputs],
+            dynamic_shapes=(tuple({0: batch} | _dynamic(spec) for spec in task.inputs),),
+            input_names=[spec.name for spec in task.inputs],
+            output_names=[spec.name for spec in task.outputs],
             opset_version=OPSET,
             verbose=False,
         )
@@ -59,21 +57,28 @@ def export_onnx(classifier: Classifier, dataset: Dataset, path: Path) -> None:
     onnx.save(model, path)
 
 
-def check_parity(classifier: Classifier, dataset: Dataset, path: Path, tolerance: float) -> float:
-    """Return the largest difference of any probability between torch and onnxruntime on the test set.
+def _dynamic(spec: TensorSpec) -> dict[int, torch.export.Dim]:
+    """Name the axes after the first that may have any size."""
+    return {
+        axis: torch.export.Dim(f"{spec.name}_{axis}")
+        for axis, size in enumerate(spec.shape)
+        if axis > 0 and size == DYNAMIC
+    }
+
+
+def check_parity(expected: Answers, answers: Answers, outputs: Sequence[TensorSpec], tolerance: float) -> float:
+    """Return the largest difference of any value between a model's own framework and onnxruntime.
 
     Raises: ParityFailed if it exceeds `tolerance`.
     """
-    served = Served(classifier).eval()
-    with torch.inference_mode():
-        batches = torch.split(torch.from_numpy(dataset.test.inputs), _BATCH)
-        expected = np.concatenate([served(batch).numpy() for batch in batches])
-    answers = probabilities(open_session(path), dataset.test.inputs)
-    difference = float(np.abs(expected - answers).max())
-    # Written so that NaN fails too.
-    if not difference <= tolerance:
-        raise ParityFailed(difference=difference, tolerance=tolerance)
-    return difference
+    worst = 0.0
+    for spec, before, after in zip(outputs, expected, answers, strict=True):
+        difference = float(np.abs(before.astype(np.float64) - after).max())
+        # Written so that NaN fails too.
+        if not difference <= tolerance:
+            raise ParityFailed(output=spec.name, difference=difference, tolerance=tolerance)
+        worst = max(worst, difference)
+    return worst
 
 
 def _strip(graph: onnx.GraphProto) -> None:
