@@ -22,12 +22,14 @@ class BuildError(LampyrisError):
 
 @dataclass(eq=False, kw_only=True)
 class InvalidRecipe(BuildError):
+    """`recipe` is its file or its name, where that is known."""
+
     code = "invalid-recipe"
-    recipe: str
     reason: str
+    recipe: str | None = None
 
     def __str__(self) -> str:
-        return f"Recipe {self.recipe}: {self.reason}"
+        return f"{'The recipe' if self.recipe is None else f'Recipe {self.recipe}'}: {self.reason}"
 
 
 @dataclass(eq=False, kw_only=True)
