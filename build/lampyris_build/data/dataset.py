@@ -1,9 +1,8 @@
 """A dataset as the build sees it: raw inputs by name, targets, in three sets."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 
 from lampyris.domain.datatypes import Datatype
 from lampyris.domain.signature import DYNAMIC, TensorSpec
-from lampyris_build.errors import DatasetBroken
 
 # A file may claim any size: no more than this is read into memory.
 MAX_BYTES: Final = 4 * 1024**3
@@ -34,8 +32,11 @@ Inputs = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Feature:
-    """An input as callers send it. `shape` is that of one sample: (height, width, channels), (features,), (length,
-    features), (length,), or () for a column of a table."""
+    """An input as callers send it; `shape` is that of one sample.
+
+    Shapes: (height, width, channels) of a picture, (features,) of a vector, (length, features) of a series,
+    (length,) of tokens, () of a column of a table.
+    """
 
     name: str
     kind: Kind
@@ -50,9 +51,10 @@ class Feature:
 class Samples:
     """Inputs as callers will send them, and what is to be found in each.
 
-    Numbers are float32 (NaN where one is missing), pixels uint8, tokens int64, categories and texts objects of
-    `str` ("" where one is missing). Targets are (N,) int64 (the index of a class) or (N,) or (N, T) float32;
-    None where there is nothing but the inputs. `keys` is the column by which rows are split, if there is one.
+    Numbers are float32 (NaN where one is missing), pixels uint8, tokens int64, categories and texts objects
+    of `str` ("" where one is missing). Targets are (N,) int64 (the index of a class), (N,) or (N, T) float32,
+    or (N, length) int64 (the token after each); None where there is nothing but the inputs. `keys` is the
+    column by which rows are split, if there is one: numbers, or objects of `str`.
     Arrays may be memory-mapped files: whoever reads them goes batch by batch.
     """
 

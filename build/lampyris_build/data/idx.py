@@ -13,21 +13,19 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lampyris_build.data.dataset import MAX_BYTES, Samples, Source, name_classes, source_of
+from lampyris_build.data.dataset import MAX_BYTES, Feature, Samples, Source
 from lampyris_build.errors import DatasetBroken, DatasetMissing
-from lampyris_build.recipe import IdxDataset
 
 _UNSIGNED_BYTE: Final = 0x08
 _IMAGES: Final = 3  # dimensions: N, height, width
 _LABELS: Final = 1
 
 
-def read_idx(dataset: IdxDataset) -> Source:
+def read_idx(folder: Path) -> Source:
     """Read a folder with {train,t10k}-{images-idx3,labels-idx1}-ubyte; classes are called as their labels.
 
     Raises: DatasetMissing, DatasetBroken.
     """
-    folder = Path(dataset.path).expanduser()
     images, labels, test_images, test_labels = (
         _read(_find(folder, name), dimensions)
         for name, dimensions in (
@@ -37,12 +35,11 @@ def read_idx(dataset: IdxDataset) -> Source:
             ("t10k-labels-idx1-ubyte", _LABELS),
         )
     )
-    classes, index, test_index = name_classes(labels, test_labels)
-    return source_of(
-        folder,
-        classes,
-        Samples(inputs=images[..., np.newaxis], labels=index),
-        Samples(inputs=test_images[..., np.newaxis], labels=test_index),
+    return Source(
+        name=folder.name,
+        features=(Feature(name="image", kind="image", shape=(*images.shape[1:], 1)),),
+        samples=Samples(inputs={"image": images[..., np.newaxis]}, targets=labels),
+        test=Samples(inputs={"image": test_images[..., np.newaxis]}, targets=test_labels),
     )
 
 

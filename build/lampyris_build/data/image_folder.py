@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from lampyris.domain.images import MAX_PIXELS, decode_image
 from lampyris.domain.signature import DYNAMIC, ImageSpec
 from lampyris.errors import ImageTooLarge, InvalidImage
-from lampyris_build.data.dataset import MAX_BYTES, Samples, Source, source_of
+from lampyris_build.data.dataset import MAX_BYTES, Feature, Samples, Source
 from lampyris_build.errors import DatasetBroken, DatasetMissing
-from lampyris_build.recipe import ImagesDataset
+from lampyris_build.recipe.sources import ImagesSource
 
-SUFFIXES: Final = (".png", ".jpg", ".jpeg")
-_LAYOUT: Final = "[train/ and test/, and in them] a folder for each class, with .png or .jpg files in it"
+SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp")
+_LAYOUT: Final = (
+    "[train/ and test/, and in them] a folder for each class, with .png, .jpg or .webp files in it"
+)
 # No file of a picture is larger than its pixels as RGB, save for a little.
 _MAX_FILE_BYTES: Final = 4 * MAX_PIXELS
 
@@ -28,12 +30,11 @@ _BROKEN_ZIP: Final = (zipfile.BadZipFile, zlib.error, EOFError, OSError, Runtime
 Read = Callable[[str], bytes]
 
 
-def read_images(dataset: ImagesDataset) -> Source:
+def read_images(dataset: ImagesSource, path: Path) -> Source:
     """Read a folder or zip of [train|test/]class/picture; all are brought to one size, as serving does.
 
     Raises: DatasetMissing, DatasetBroken.
     """
-    path = Path(dataset.path).expanduser()
     with _opened(path) as (names, read):
         train, test = _by_set(path, names)
         spec = _spec(path, dataset, train[0], read)
@@ -48,7 +49,13 @@ def read_images(dataset: ImagesDataset) -> Source:
         classes = sorted({name.parent.name for name in train + test})
         samples = _samples(path, train, classes, spec, read)
         test_samples = _samples(path, test, classes, spec, read) if test else None
-    return source_of(path, classes, samples, test_samples)
+    return Source(
+        name=path.name,
+        features=(Feature(name="image", kind="image", shape=(spec.height, spec.width, spec.channels)),),
+        samples=samples,
+        test=test_samples,
+        classes=tuple(classes),
+    )
 
 
 @contextmanager
@@ -118,7 +125,7 @@ def _by_set(path: Path, names: list[str]) -> tuple[list[PurePosixPath], list[Pur
     return train, test
 
 
-def _spec(path: Path, dataset: ImagesDataset, first: PurePosixPath, read: Read) -> ImageSpec:
+def _spec(path: Path, dataset: ImagesSource, first: PurePosixPath, read: Read) -> ImageSpec:
     """Take the size from the recipe, and what it leaves open from the first picture."""
     spec = ImageSpec(input="", height=DYNAMIC, width=DYNAMIC, channels=dataset.channels)
     height, width, _ = _decode(path, first, spec, read).shape
@@ -137,7 +144,7 @@ def _samples(
     for index, name in enumerate(names):
         pixels[index] = _decode(path, name, spec, read)
     labels = np.array([classes.index(name.parent.name) for name in names], np.int64)
-    return Samples(inputs=pixels, labels=labels)
+    return Samples(inputs={"image": pixels}, targets=labels)
 
 
 def _decode(path: Path, name: PurePosixPath, spec: ImageSpec, read: Read) -> NDArray[np.uint8]:
