@@ -1,49 +1,207 @@
-"""Divide a source into three sets, class by class, the same way for the same seed."""
+"""Divide a source into three sets, the same way for the same seed, so that none of them tells of another."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from tempfile import TemporaryFile
+from typing import Any, Final, Literal, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lampyris_build.data.dataset import Dataset, Samples, Source
+from lampyris_build.data.repeated import count_repeated
 from lampyris_build.errors import DatasetBroken
+from lampyris_build.recipe.recipe import TaskName
+from lampyris_build.recipe.sources import Split
+
+_CHUNK: Final = 4096  # samples
+
+# What is left, and what is taken, as places among the samples.
+_Parts = tuple[NDArray[np.int64], NDArray[np.int64]]
+_Take = Callable[[Samples, float], _Parts]
 
 
-def split(source: Source, *, test_fraction: float, validation_fraction: float, seed: int) -> Dataset:
+def split(source: Source, settings: Split, seed: int, task: TaskName) -> Dataset:
     """Take the test set from the source unless it brought one, then the validation set from the rest.
 
-    Raises: DatasetBroken if a class is too small to be in every set.
+    Without `split.by`, samples that have classes are divided class by class, moments of a series and text in
+    their order, all others at random.
+
+    Raises: DatasetBroken if a set, or a class in one, would be empty.
     """
-    rng = np.random.default_rng(seed)
+    take = _taking(source, settings, np.random.default_rng(seed), task)
     rest, test = source.samples, source.test
     if test is None:
-        rest, test = _take(source, rest, test_fraction, rng)
-    train, validation = _take(source, rest, validation_fraction, rng)
+        rest, test = _divide(source, rest, take, settings.test)
+    train, validation = _divide(source, rest, take, settings.validation)
+    if task == "classification":
+        _check_classes(source, train)
+    notes = source.notes
+    if repeated := count_repeated(train.inputs, test.inputs):
+        notes += (f"{repeated:,} of {len(test):,} test samples are in the training set too, value for value",)
     return Dataset(
         name=source.name,
         digest=source.digest,
+        features=source.features,
         classes=source.classes,
         train=train,
         validation=validation,
         test=test,
+        notes=notes,
     )
 
 
-def _take(
-    source: Source, samples: Samples, fraction: float, rng: np.random.Generator
-) -> tuple[Samples, Samples]:
-    """Return what is left, and what was taken: `fraction` of every class, one sample at least."""
-    taken: list[NDArray[np.int64]] = []
-    left: list[NDArray[np.int64]] = []
-    for label, name in enumerate(source.classes):
-        members = rng.permutation(np.flatnonzero(samples.labels == label))
+def _taking(source: Source, settings: Split, rng: np.random.Generator, task: TaskName) -> _Take:
+    by = settings.by or _usual(source, task)
+    match by:
+        case "stratified":
+            return lambda samples, fraction: _stratified(source, samples, fraction, rng)
+        case "random":
+            return lambda samples, fraction: _random(samples, fraction, rng)
+        case "time":
+            return lambda samples, fraction: _latest(source, samples, fraction)
+        case "group":
+            return lambda samples, fraction: _whole_groups(source, samples, fraction, rng)
+        case _:
+            assert_never(by)
+
+
+def _usual(source: Source, task: TaskName) -> Literal["stratified", "random", "time"]:
+    if task == "language" or any(feature.kind == "series" for feature in source.features):
+        return "time"
+    labels = source.samples.targets
+    # What is unusual is labelled too, if it is known.
+    has_labels = task in {"classification", "anomaly"} and labels is not None and labels.dtype.kind == "i"
+    return "stratified" if has_labels else "random"
+
+
+def _divide(source: Source, samples: Samples, take: _Take, fraction: float) -> tuple[Samples, Samples]:
+    left, taken = take(samples, fraction)
+    if not len(left) or not len(taken):
+        raise _broken(
+            source,
+            f"{len(samples):,} samples are too few for a training, a validation and a test set; add some, or "
+            "change split.test and split.validation.",
+        )
+    return _rows(samples, left), _rows(samples, taken)
+
+
+def _random(samples: Samples, fraction: float, rng: np.random.Generator) -> _Parts:
+    order = rng.permutation(len(samples))
+    count = max(1, round(len(samples) * fraction))
+    return order[count:], order[:count]
+
+
+def _stratified(source: Source, samples: Samples, fraction: float, rng: np.random.Generator) -> _Parts:
+    """Take `fraction` of every class, one sample at least: scikit-learn would leave a small class out."""
+    labels = samples.targets
+    if labels is None or labels.ndim != 1 or labels.dtype.kind != "i":
+        raise _broken(
+            source, 'split.by is "stratified", but the targets are no classes; "random" divides numbers.'
+        )
+    taken, left = [], []
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == label))
         count = max(1, round(len(members) * fraction))
         if count >= len(members):
-            raise DatasetBroken(
-                path=source.name,
-                reason=f"class {name!r} has too few samples to be in the training, validation and test set; "
-                "add some, or lower dataset.test_fraction and dataset.validation_fraction.",
+            name = source.classes[label] if source.classes else str(label)
+            raise _broken(
+                source,
+                f"class {name!r} has too few samples to be in the training, validation and test set; "
+                "add some, or lower split.test and split.validation.",
             )
         taken.append(members[:count])
         left.append(members[count:])
-    return samples.take(rng.permutation(np.concatenate(left))), samples.take(
-        rng.permutation(np.concatenate(taken))
-    )
+    return rng.permutation(np.concatenate(left)), rng.permutation(np.concatenate(taken))
+
+
+def _latest(source: Source, samples: Samples, fraction: float) -> _Parts:
+    """Take the latest, all samples of a moment together. Without a column, the last are the latest."""
+    if samples.keys is None:
+        count = max(1, round(len(samples) * fraction))
+        places = np.arange(len(samples))
+        return places[:-count], places[-count:]
+    moments = _moments(source, samples.keys)
+    order = np.argsort(moments, kind="stable")
+    first_taken = moments[order[-max(1, round(len(samples) * fraction))]]
+    is_taken = moments[order] >= first_taken
+    return order[~is_taken], order[is_taken]
+
+
+def _moments(source: Source, keys: NDArray[Any]) -> NDArray[Any]:
+    """Return keys in an order that is that of time: numbers as they are, words as ISO 8601."""
+    _check_keys(source, keys)
+    if keys.dtype != object:
+        return keys
+    try:
+        return np.array([_timestamp(key) for key in keys])
+    except ValueError:
+        raise _broken(
+            source,
+            'split.by is "time", but split.column holds neither numbers nor dates in ISO 8601, '
+            f"such as 2026-03-31 or 2026-03-31T08:30:00; it holds {keys[0]!r}.",
+        ) from None
+
+
+def _timestamp(text: str) -> float:
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _whole_groups(source: Source, samples: Samples, fraction: float, rng: np.random.Generator) -> _Parts:
+    """Take groups at random until they hold about `fraction` of the samples."""
+    if samples.keys is None:
+        raise _broken(
+            source, 'split.by is "group", which needs split.column: what names the group of each row.'
+        )
+    _check_keys(source, samples.keys)
+    groups, group_N, sizes = np.unique(samples.keys, return_inverse=True, return_counts=True)
+    if len(groups) < 2:  # noqa: PLR2004 - one for each side
+        raise _broken(
+            source,
+            "split.column names too few groups for a training, a validation and a test set; it takes three.",
+        )
+    order = rng.permutation(len(groups))
+    held = np.cumsum(sizes[order])
+    count = int(np.abs(held[:-1] - len(samples) * fraction).argmin()) + 1
+    is_taken = np.isin(group_N, order[:count])
+    return rng.permutation(np.flatnonzero(~is_taken)), rng.permutation(np.flatnonzero(is_taken))
+
+
+def _check_keys(source: Source, keys: NDArray[Any]) -> None:
+    missing = int(np.sum(keys == "") if keys.dtype == object else np.isnan(keys).sum())
+    if missing:
+        raise _broken(source, f"{missing:,} rows hold nothing in split.column; fill it, or leave them out.")
+
+
+def _check_classes(source: Source, train: Samples) -> None:
+    for label, name in enumerate(source.classes or ()):
+        if not np.any(train.targets == label):
+            raise _broken(
+                source,
+                f"class {name!r} has no sample in the training set; add some, or choose another split.by.",
+            )
+
+
+def _rows(samples: Samples, places: NDArray[np.int64]) -> Samples:
+    first, end = int(places[0]), int(places[0]) + len(places)
+    if np.array_equal(places, np.arange(first, end)):
+        return samples.take(slice(first, end))
+    kept = {name: _gathered(values, places) for name, values in samples.inputs.items()}
+    others = Samples(inputs={}, targets=samples.targets, keys=samples.keys).take(places)
+    return Samples(inputs=kept, targets=others.targets, keys=others.keys)
+
+
+def _gathered(values: NDArray[Any], places: NDArray[np.int64]) -> NDArray[Any]:
+    """Return the rows at `places`; those of a file go to a file that is gone with the process."""
+    if not isinstance(values, np.memmap):
+        return values[places]
+    with TemporaryFile() as file:
+        rows = np.memmap(file, values.dtype, "w+", shape=(len(places), *values.shape[1:]))
+    for start in range(0, len(places), _CHUNK):
+        rows[start : start + _CHUNK] = values[places[start : start + _CHUNK]]
+    return rows
+
+
+def _broken(source: Source, reason: str) -> DatasetBroken:
+    return DatasetBroken(path=source.name, reason=reason)

@@ -1,0 +1,56 @@
+"""What is usual in a training set, found chunk by chunk: it may be larger than memory.
+
+Shape suffixes: F features, the last axis; all axes before it count the values.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_CHUNK_VALUES: Final = 2**20
+_MEDIAN_VALUES: Final = 2**26
+
+
+def medians(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Return each feature's median, (F,); 0 where all values are missing.
+
+    Of more than 2^26 values, those of evenly spaced samples are looked at.
+    """
+    rows = values[:: -(-values.size // _MEDIAN_VALUES) or 1]
+    flat_NF = np.asarray(rows, np.float32).reshape(-1, values.shape[-1])
+    found = [np.median(known) if len(known := one[~np.isnan(one)]) else 0.0 for one in flat_NF.T]
+    return np.array(found, np.float32)
+
+
+def moments(
+    values: NDArray[Any], fill_F: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return each feature's mean and standard deviation, (F,), where `fill_F` stands for what is missing.
+
+    The deviation of a constant counts as 1.
+
+    Source: Chan, Golub and LeVeque 1983 (moments of two sets from those of each).
+    """
+    count, mean, squares = 0, np.zeros(len(fill_F)), np.zeros(len(fill_F))
+    for chunk_NF in _chunks(values):
+        filled_NF = np.where(np.isnan(chunk_NF), fill_F, chunk_NF)
+        chunk_mean = filled_NF.mean(axis=0)
+        difference = chunk_mean - mean
+        total = count + len(filled_NF)
+        squares += ((filled_NF - chunk_mean) ** 2).sum(axis=0) + difference**2 * count * len(
+            filled_NF
+        ) / total
+        mean += difference * len(filled_NF) / total
+        count = total
+    deviation = np.sqrt(squares / count)
+    # Rounding leaves a constant, such as 0.1 a thousand times, with a deviation that is not quite 0.
+    is_constant = deviation <= np.abs(mean) * np.finfo(np.float32).eps
+    return mean.astype(np.float32), np.where(is_constant, 1.0, deviation).astype(np.float32)
+
+
+def _chunks(values: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
+    rows = max(1, _CHUNK_VALUES * len(values) // values.size)
+    for start in range(0, len(values), rows):
+        yield values[start : start + rows].reshape(-1, values.shape[-1]).astype(np.float64)
