@@ -5,6 +5,9 @@ BuildError
 ├── DatasetMissing, DatasetBroken      the data must change
 ├── OutputOccupied                     the bundle would overwrite something else
 ├── TrainingDiverged                   the loss is no number any more
+├── ConverterMissing, ConversionFailed the model cannot become ONNX here
+├── ExtraMissing                       something optional is not installed
+├── WriteFailed                        a full disk, or one that cannot be written
 └── ParityFailed, ScoreFloor           the model does not hold what the recipe demands
 """
 
@@ -76,6 +79,57 @@ class TrainingDiverged(BuildError):
             f"The loss became {self.loss} at step {self.step} of epoch {self.epoch}; "
             f"lower training.learning_rate, which is {self.learning_rate:g}."
         )
+
+
+@dataclass(eq=False, kw_only=True)
+class ExtraMissing(BuildError):
+    """`wanted` is what asks for it; `extra` is the name of what installs it."""
+
+    code = "extra-missing"
+    wanted: str
+    extra: str
+
+    def __str__(self) -> str:
+        return f"{self.wanted} needs packages that are not installed: pip install 'lampyris[{self.extra}]'"
+
+
+@dataclass(eq=False, kw_only=True)
+class WriteFailed(BuildError):
+    """A file could not be written; what stood in its place before is intact."""
+
+    code = "write-failed"
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} could not be written: {self.reason}. Once it can be, the same command goes on "
+            "from the last checkpoint."
+        )
+
+
+@dataclass(eq=False, kw_only=True)
+class ConverterMissing(BuildError):
+    """A model of another framework needs packages that are not installed; `extra` is the name of those that do."""
+
+    code = "converter-missing"
+    what: str
+    extra: str
+
+    def __str__(self) -> str:
+        return f"{self.what} needs packages that are not installed: pip install 'lampyris[{self.extra}]'"
+
+
+@dataclass(eq=False, kw_only=True)
+class ConversionFailed(BuildError):
+    """A model of another framework cannot become ONNX, or cannot be read."""
+
+    code = "conversion-failed"
+    model: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.model} cannot be converted to ONNX: {self.reason}"
 
 
 @dataclass(eq=False, kw_only=True)
