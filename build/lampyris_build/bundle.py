@@ -1,6 +1,7 @@
 """Hand over: one folder with everything that `publish` needs, whole or not there."""
 
 import hashlib
+import math
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from lampyris.domain.bundle import (
 from lampyris.domain.layout import BUNDLE_FILE, FILES
 from lampyris.domain.signature import Signature
 from lampyris_build.errors import OutputOccupied
-from lampyris_build.evaluation import Metrics
+from lampyris_build.evaluation.metrics import Metrics
 from lampyris_build.recipe import Recipe
 
 RECIPE_FILE: Final = "recipe.toml"
@@ -44,21 +45,24 @@ def write_bundle(
     model: Path,
     signature: Signature,
     probe: Probe,
-    evaluation_set: bytes,
+    evaluation_set: bytes | None,
     reference: Path | None,
     metrics: Mapping[str, Metrics],
     provenance: dict[str, Any],
+    papers: Mapping[str, bytes],
 ) -> Bundle:
     """Write the folder beside `out`, then put it in place of what stood there.
 
-    `reference` is the model before it was compressed, where publishing is to compare the two.
+    `evaluation_set` is a classifier's. `reference` is the model before it was compressed, where publishing
+    is to compare the two. `papers` stand in the folder for people to read, and are not uploaded.
     """
     contents = {
         MODEL_FILE: model.read_bytes(),
         PROBE_FILE: msgspec.json.encode(probe),
-        EVALUATION_FILE: evaluation_set,
         RECIPE_FILE: recipe.to_toml().encode(),
     }
+    if evaluation_set is not None:
+        contents[EVALUATION_FILE] = evaluation_set
     if reference is not None:
         contents[REFERENCE_FILE] = reference.read_bytes()
     bundle = Bundle(
@@ -68,7 +72,7 @@ def write_bundle(
         signature=signature,
         gates=recipe.gates,
         licences=recipe.licences,
-        metrics={precision: msgspec.structs.asdict(one) for precision, one in metrics.items()},
+        metrics={name: _figures(one) for name, one in metrics.items()},
         provenance=provenance,
     )
     partial = out.with_name(f"{out.name}.partial")
@@ -76,6 +80,8 @@ def write_bundle(
     (partial / FILES).mkdir(parents=True)
     for name, data in contents.items():
         (partial / FILES / name).write_bytes(data)
+    for name, data in papers.items():
+        (partial / name).write_bytes(data)
     (partial / BUNDLE_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(bundle)))
     if out.exists():
         shutil.rmtree(out)
@@ -85,3 +91,10 @@ def write_bundle(
 
 def _described(data: bytes) -> BundleFile:
     return BundleFile(digest=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
+
+
+def _figures(metrics: Metrics) -> dict[str, float]:
+    """Put all figures side by side, without those that JSON has no number for."""
+    figures: dict[str, Any] = msgspec.structs.asdict(metrics)
+    scores: dict[str, float] = figures.pop("scores")
+    return {name: value for name, value in (scores | figures).items() if math.isfinite(value)}

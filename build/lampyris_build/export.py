@@ -66,7 +66,9 @@ def _dynamic(spec: TensorSpec) -> dict[int, torch.export.Dim]:
     }
 
 
-def check_parity(expected: Answers, answers: Answers, outputs: Sequence[TensorSpec], tolerance: float) -> float:
+def check_parity(
+    expected: Answers, answers: Answers, outputs: Sequence[TensorSpec], tolerance: float
+) -> float:
     """Return the largest difference of any value between a model's own framework and onnxruntime.
 
     Raises: ParityFailed if it exceeds `tolerance`.

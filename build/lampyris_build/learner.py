@@ -9,8 +9,8 @@ from lampyris_build.tasks.task import Task
 class Learner(nn.Module):
     """What stands before the network, the network, and its task.
 
-    Called with encoded inputs and targets it gives the loss, which is what training needs and what is spread over
-    processes; `answers` is what is exported.
+    Called with encoded inputs and targets it gives the loss, which is what training needs and what is spread
+    over processes; `answers` is what is exported.
     """
 
     def __init__(

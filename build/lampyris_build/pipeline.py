@@ -1,142 +1,257 @@
 """A build from beginning to end: the stages in order, in one place."""
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 
 from lampyris.domain.bundle import Bundle
 from lampyris_build.bundle import check_vacant, write_bundle
 from lampyris_build.data import load_dataset
-from lampyris_build.data.dataset import Dataset, Samples
-from lampyris_build.errors import AccuracyDrop, AccuracyFloor
-from lampyris_build.evaluation import Metrics
+from lampyris_build.data.dataset import Dataset, Kind, Samples
+from lampyris_build.errors import InvalidRecipe, ScoreFloor
+from lampyris_build.evaluation.metrics import Metrics
 from lampyris_build.recipe import Recipe
 from lampyris_build.stages import Stages
+
+if TYPE_CHECKING:  # they import torch, which takes seconds
+    from lampyris_build.compression.chain import Chain
+    from lampyris_build.making import Made
+    from lampyris_build.tasks.task import Task
+
+REPORT_FILE = "report.html"
+_KINDS: Final[dict[Kind, str]] = {
+    "image": "pictures",
+    "vector": "vectors",
+    "series": "windows of a series",
+    "tokens": "runs of tokens",
+    "number": "numbers",
+    "category": "categories",
+    "text": "texts",
+}
+_CALIBRATION = 4096  # samples of the training set at most that compression may look at
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuildResult:
     """What a build leaves: the bundle on disk, and the figures that led there.
 
-    `parity` is the largest difference of any probability between torch and onnxruntime; `agreement` is the
-    share of the test set on which fp32 and int8 find the same class. Without compression, `int8` and
-    `agreement` are None. `test` and `classes` are what was measured on, for who wants to show it.
+    `variants` are the metrics of every form of the model that was kept, by name, from the uncompressed one
+    to what ships. `parity` is the largest difference of any answer between the framework that made the model
+    and onnxruntime. `test` and `classes` are what was measured on, for who wants to show it.
     """
 
     bundle_dir: Path
     bundle: Bundle
-    fp32: Metrics
-    int8: Metrics | None
+    variants: dict[str, Metrics]
     parity: float
-    agreement: float | None
     elapsed_s: dict[str, float]
     test: Samples
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] | None
+
+    @property
+    def report(self) -> Path:
+        return self.bundle_dir / REPORT_FILE
 
 
-def build(recipe: Recipe, out: Path, *, console: Console, fresh: bool = False) -> BuildResult:
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A model that was made, exported and compressed as a recipe says, and measured; its files are in `work`.
+
+    `test` is what the served model is asked, with what is right.
+    """
+
+    task: "Task"
+    made: "Made"
+    parity: float
+    chain: "Chain"
+    test: Samples
+
+
+def build(
+    recipe: Recipe, out: Path, *, console: Console, fresh: bool = False, workers: int = 1
+) -> BuildResult:
     """Build the recipe's model and put the bundle at `out`; show progress on the console.
 
     The training keeps a checkpoint beside `out` until the bundle is whole, and goes on from one that it finds
-    there; `fresh` ignores it.
+    there; `fresh` ignores it. `workers` processes share every batch of it.
 
     Raises: BuildError, whichever stage finds the reason.
     """
     out = out.resolve()
     check_vacant(out)
-    with Stages(console) as stages:
-        with stages.stage("data") as stage:
-            dataset = load_dataset(recipe)
-            stage.outcome = _summary(dataset)
-        with stages.stage("torch") as stage:
-            # Threads that wait for work sleep instead of spinning: where other programs want the cores too, a
-            # step took 19 ms instead of 150. Read once, when torch is loaded.
-            os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-            # These take seconds to import: what is wrong with the data has been told by now.
-            import torch  # noqa: PLC0415
-
-            from lampyris_build import (  # noqa: PLC0415
-                checkpoint,
-                compression,
-                evaluation,
-                evaluation_set,
-                export,
-                probe,
-                provenance,
-                training,
-            )
-
-            stage.outcome = f"{torch.__version__}, {torch.get_num_threads()} threads"
-        with stages.stage("training") as stage:
-            kept = checkpoint.Checkpoint(
-                out.with_name(f"{out.name}.checkpoint"), checkpoint.training_digest(recipe, dataset)
-            )
-            if fresh:
-                kept.remove()
-            classifier = training.train(recipe, dataset, checkpoint=kept, stage=stage)
-        with TemporaryDirectory() as work:
-            fp32, int8 = Path(work) / "fp32.onnx", Path(work) / "int8.onnx"
-            models = {"fp32": fp32}
-            signature = export.signature_of(dataset)
-            with stages.stage("export") as stage:
-                export.export_onnx(classifier, dataset, fp32)
-                parity = export.check_parity(classifier, dataset, fp32, recipe.export.tolerance)
-                stage.outcome = f"ONNX opset {export.OPSET}, differs from torch by {parity:.1g} at most"
-            if recipe.compression.precision == "int8":
-                with stages.stage("compression") as stage:
-                    calibration = dataset.train.inputs[: recipe.compression.calibration_samples]
-                    compression.quantize(fp32, signature.inputs[0].name, calibration, int8)
-                    models["int8"] = int8
-                    stage.outcome = f"int8, {fp32.stat().st_size / int8.stat().st_size:.1f} times smaller"
-            with stages.stage("evaluation") as stage:
-                metrics = evaluation.measure(models, dataset.test)
-                stage.outcome = ", ".join(f"{name} {one.accuracy:.2%}" for name, one in metrics.items())
-                _check_accuracy(recipe, metrics)
-                agreement = (
-                    evaluation.agreement(fp32, int8, dataset.test.inputs) if "int8" in models else None
-                )
-            with stages.stage("bundle") as stage:
-                precision = recipe.compression.precision
-                shipped = models[precision]
-                bundle = write_bundle(
-                    out,
-                    recipe=recipe,
-                    model=shipped,
-                    signature=signature,
-                    probe=probe.make_probe(shipped, precision, signature, dataset.test.inputs),
-                    evaluation_set=evaluation_set.make_evaluation_set(signature, dataset.test, recipe.seed),
-                    reference=None if recipe.gates.max_drop_fp32 is None else fp32,
-                    metrics=metrics,
-                    provenance=provenance.provenance_of(recipe, dataset),
-                )
-                stage.outcome = str(out)
-    kept.remove()
+    check_recipe(recipe)
+    with Stages(console) as stages, TemporaryDirectory() as work:
+        dataset = load(recipe, stages)
+        place = out.with_name(f"{out.name}.training")
+        candidate = make_candidate(
+            recipe, dataset, stages, Path(work), training=place, fresh=fresh, workers=workers
+        )
+        with stages.stage("evaluation") as stage:
+            variants = _timed(candidate)
+            _check_score(recipe, candidate)
+            stage.outcome = ", ".join(f"{name} {one.score:.2%}" for name, one in variants.items())
+        with stages.stage("report") as stage:
+            report = b""
+            stage.outcome = f"{len(report) / 1000:,.0f} KB"
+        with stages.stage("bundle") as stage:
+            bundle = _bundle(recipe, dataset, candidate, variants, out, report)
+            stage.outcome = str(out)
+        shutil.rmtree(place, ignore_errors=True)
     return BuildResult(
         bundle_dir=out,
         bundle=bundle,
-        fp32=metrics["fp32"],
-        int8=metrics.get("int8"),
-        parity=parity,
-        agreement=agreement,
+        variants=variants,
+        parity=candidate.parity,
         elapsed_s=stages.elapsed_s,
-        test=dataset.test,
+        test=candidate.test,
         classes=dataset.classes,
     )
 
 
+def load(recipe: Recipe, stages: Stages) -> Dataset:
+    """Read the recipe's data, and say what came of cleaning them. Raises: BuildError."""
+    with stages.stage("data") as stage:
+        dataset = load_dataset(recipe)
+        stage.outcome = _summary(dataset)
+        for note in dataset.notes:
+            stage.note(note)
+    return dataset
+
+
+def make_candidate(
+    recipe: Recipe,
+    dataset: Dataset,
+    stages: Stages,
+    work: Path,
+    *,
+    training: Path | None = None,
+    fresh: bool = False,
+    workers: int = 1,
+) -> Candidate:
+    """Make the recipe's model, export it and compress it; its files are put into `work`.
+
+    `training` is the folder where an interrupted training finds its checkpoint again.
+
+    Raises: BuildError.
+    """
+    with stages.stage("torch") as stage:
+        # Threads that wait for work sleep instead of spinning: where other programs want the cores too, a
+        # step took 19 ms instead of 150. Read once, when torch is loaded.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        # These take seconds to import: what is wrong with the data has been told by now.
+        import torch  # noqa: PLC0415
+
+        from lampyris_build.compression.chain import compress  # noqa: PLC0415
+        from lampyris_build.compression.context import Context  # noqa: PLC0415
+        from lampyris_build.evaluation.measuring import measure  # noqa: PLC0415
+        from lampyris_build.evaluation.session import open_session, run  # noqa: PLC0415
+        from lampyris_build.export import check_parity  # noqa: PLC0415
+        from lampyris_build.making import make  # noqa: PLC0415
+        from lampyris_build.tasks import task_for  # noqa: PLC0415
+
+        stage.outcome = f"{torch.__version__}, {torch.get_num_threads()} threads"
+    with stages.stage("model") as stage:
+        task = task_for(recipe, dataset)
+        made = make(recipe, dataset, task, stage=stage, folder=training, fresh=fresh, workers=workers)
+    with stages.stage("export") as stage:
+        exported = work / "exported.onnx"
+        made.trained.export(exported)
+        asked = task.asked(dataset.test)
+        expected = made.trained.predict(asked.inputs)
+        answers = run(open_session(exported), asked.inputs)
+        parity = check_parity(expected, answers, made.trained.signature.outputs, recipe.export.tolerance)
+        stage.outcome = f"ONNX, differs from the model by {parity:.1g} at most"
+    test = task.expecting(asked, expected)
+    with stages.stage("compression") as stage:
+        calibration = task.asked(dataset.train.take(slice(0, _CALIBRATION))).inputs
+        context = Context(recipe=recipe, dataset=dataset, task=task, calibration=calibration, stage=stage)
+        chain = compress(made.trained, exported, context, lambda path: measure(path, task, test), work)
+        stage.outcome = _compressed(chain)
+    return Candidate(task=task, made=made, parity=parity, chain=chain, test=test)
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Find what no single section can know to be wrong. Raises: InvalidRecipe."""
+    gates = recipe.gates
+    if recipe.task != "classification" and (gates.min_accuracy, gates.max_drop_fp32, gates.max_drop_live) != (
+        None,
+        None,
+        None,
+    ):
+        raise InvalidRecipe(
+            recipe=recipe.name,
+            reason=f"task {recipe.task} has no accuracy: leave min_accuracy, max_drop_fp32 and max_drop_live out of "
+            "[gates], and hold the score with export.min_score and compression.max_drop.",
+        )
+
+
+def _timed(candidate: Candidate) -> dict[str, Metrics]:
+    """Time every form that was kept, in turns."""
+    from lampyris_build.evaluation.measuring import timed_together  # noqa: PLC0415 - torch
+
+    kept = {one.name: one for one in candidate.chain.variants if one.kept}
+    models = {name: one.path for name, one in kept.items()}
+    return timed_together(models, {name: one.metrics for name, one in kept.items()}, candidate.test)
+
+
+def _check_score(recipe: Recipe, candidate: Candidate) -> None:
+    """Raises: ScoreFloor."""
+    score = candidate.chain.shipped.metrics.score
+    # Written so that NaN fails too.
+    if not score >= recipe.export.min_score:
+        raise ScoreFloor(score=score, floor=recipe.export.min_score)
+
+
+def _bundle(
+    recipe: Recipe,
+    dataset: Dataset,
+    candidate: Candidate,
+    variants: dict[str, Metrics],
+    out: Path,
+    report: bytes,
+) -> Bundle:
+    from lampyris_build import evaluation_set, probe, provenance  # noqa: PLC0415 - torch
+
+    signature, shipped = candidate.made.trained.signature, candidate.chain.shipped
+    classifies = recipe.task == "classification"
+    compares = recipe.gates.max_drop_fp32 is not None and classifies
+    papers = {REPORT_FILE: report}
+    return write_bundle(
+        out,
+        recipe=recipe,
+        model=shipped.path,
+        signature=signature,
+        probe=probe.make_probe(
+            shipped.path, signature, candidate.test.inputs, rounded=shipped.step is not None
+        ),
+        evaluation_set=evaluation_set.make_evaluation_set(candidate.test, recipe.seed)
+        if classifies
+        else None,
+        reference=candidate.chain.variants[0].path if compares else None,
+        metrics=variants,
+        provenance=provenance.provenance_of(recipe, dataset),
+        papers=papers,
+    )
+
+
+def _compressed(chain: "Chain") -> str:
+    first, shipped = chain.variants[0], chain.shipped
+    if shipped is first:
+        return "none" if len(chain.variants) == 1 else "none was kept"
+    names = ", ".join(one.name for one in chain.variants[1:] if one.kept)
+    return f"{names}: {first.metrics.size_bytes / shipped.metrics.size_bytes:.1f} times smaller"
+
+
 def _summary(dataset: Dataset) -> str:
-    shape = " x ".join(map(str, dataset.sample_shape))
     counts = " + ".join(f"{len(one):,}" for one in (dataset.train, dataset.validation, dataset.test))
-    kind = "pictures" if dataset.holds_images else "vectors"
-    return f"{counts} {kind} of {shape}, {len(dataset.classes)} classes"
-
-
-def _check_accuracy(recipe: Recipe, metrics: dict[str, Metrics]) -> None:
-    fp32, shipped = metrics["fp32"].accuracy, metrics[recipe.compression.precision].accuracy
-    if fp32 - shipped > recipe.compression.max_accuracy_drop:
-        raise AccuracyDrop(fp32=fp32, int8=shipped, limit=recipe.compression.max_accuracy_drop)
-    if shipped < recipe.export.min_accuracy:
-        raise AccuracyFloor(accuracy=shipped, floor=recipe.export.min_accuracy)
+    classes = "" if dataset.classes is None else f", {len(dataset.classes)} classes"
+    if len(dataset.features) > 1:
+        return f"{counts} rows of {len(dataset.features)} columns{classes}"
+    (feature,) = dataset.features
+    shape = " x ".join(map(str, feature.shape))
+    return f"{counts} {_KINDS[feature.kind]}{f' of {shape}' if shape else ''}{classes}"

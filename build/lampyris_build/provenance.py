@@ -18,7 +18,9 @@ _LIBRARIES: Final = (
     "onnxruntime",
     "onnxscript",
     "pillow",
+    "pyarrow",
     "scikit-learn",
+    "skl2onnx",
     "torch",
 )
 

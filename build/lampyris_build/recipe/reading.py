@@ -64,22 +64,21 @@ def _invalid(path: Path | str, reason: str) -> InvalidRecipe:
 def _replace_path(path: Path, document: _Table, data: str) -> None:
     match document.get("dataset"):
         case {"source": "sklearn"}:
-            raise _invalid(path, "dataset.source is sklearn, which reads no files: no other data can stand in.")
+            told = "dataset.source is sklearn, which reads no files: no other data can stand in."
+            raise _invalid(path, told)
         case dict() as dataset:
             dataset["path"] = data
             dataset.pop("sha256", None)  # of the data that they replace
         case list() as several:
-            raise _invalid(
-                path, f"it names {len(several)} datasets; one path cannot stand in for all. Change the recipe."
-            )
+            told = f"it names {len(several)} datasets; one path cannot stand in for all."
+            raise _invalid(path, told)
 
 
 def _misspelt(kind: Any, value: Any, where: str) -> str | None:
     """Find the first key, or the first choice among words, that does not exist; say which is nearest."""
     if isinstance(value, list):
         items = [item for one in _flat(kind) if get_origin(one) is tuple for item in get_args(one)[:1]]
-        found = (_misspelt(item, one, f"{where}[{place}]") for item in items for place, one in enumerate(value))
-        return next((problem for problem in found if problem is not None), None)
+        return _first(_misspelt(item, one, f"{where}[{at}]") for item in items for at, one in enumerate(value))
     variants = {one.__struct_config__.tag: one for one in _flat(kind) if _is_section(one)}
     if not isinstance(value, dict) or not variants:
         return None
@@ -106,6 +105,10 @@ def _misspelt(kind: Any, value: Any, where: str) -> str | None:
         if problem is not None:
             return problem
     return None
+
+
+def _first(problems: Iterator[str | None]) -> str | None:
+    return next((problem for problem in problems if problem is not None), None)
 
 
 def _flat(kind: Any) -> Iterator[Any]:

@@ -18,9 +18,9 @@ from lampyris_build.tasks.task import Answers, Task
 class Anomaly(Task):
     """A network gives back what it was given, (B, F); served is the mean squared error of each sample, (B,).
 
-    Preprocessed values have mean 0 and deviation 1, so an error of 1 is that of knowing nothing. Targets, where there are
-    any, are 1 for what is unusual: such samples are not learnt. The score is then the area under the ROC curve;
-    without targets it is the share of the variance that comes back.
+    Preprocessed values have mean 0 and deviation 1, so an error of 1 is that of knowing nothing. Targets,
+    where there are any, are 1 for what is unusual: such samples are not learnt. The score is then the area
+    under the ROC curve; without targets it is the share of the variance that comes back.
     """
 
     def width(self, shape: tuple[int, ...]) -> int:

@@ -3,6 +3,7 @@
 Shape suffixes: B batch, Z random numbers, H height, W width, C channels.
 """
 
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import nn
 from lampyris.domain.signature import DYNAMIC, TensorSpec
 from lampyris_build.data.dataset import Dataset, Samples
 from lampyris_build.errors import InvalidRecipe
+from lampyris_build.preprocessing.module import Preprocessing
 from lampyris_build.recipe import Recipe
 from lampyris_build.recipe.models import GanModel
 from lampyris_build.tasks.task import Answers, Task
@@ -31,14 +33,17 @@ class Pixels(nn.Module):
 class Generation(Task):
     """A network has `generate` and a `loss` of its own; served are pictures (B, H, W, C), 0 to 255.
 
-    Nothing says which picture is right. So the score is how near the pictures are to those of the model before it was
-    compressed, from the same random numbers: 1 less the mean difference, where 1 is from black to white.
+    Nothing says which picture is right. So the score is how near the pictures are to those of the model
+    before it was compressed, from the same random numbers: 1 less the mean difference, where 1 is from black
+    to white.
     """
 
     def __init__(self, dataset: Dataset, recipe: Recipe) -> None:
         super().__init__(dataset)
         if not dataset.holds_images:
-            raise InvalidRecipe(recipe=recipe.name, reason=f"task generation needs pictures; {dataset.name} has none.")
+            raise InvalidRecipe(
+                recipe=recipe.name, reason=f"task generation needs pictures; {dataset.name} has none."
+            )
         if not isinstance(recipe.model, GanModel):
             raise InvalidRecipe(recipe=recipe.name, reason="task generation needs model.architecture gan.")
         self._shape = dataset.features[0].shape
@@ -56,8 +61,9 @@ class Generation(Task):
     def outputs(self) -> tuple[TensorSpec, ...]:
         return (TensorSpec(name="image", datatype="UINT8", shape=(DYNAMIC, *self._shape)),)
 
-    def preprocessing(self, train: Samples) -> nn.Module:  # noqa: ARG002 - pixels have a scale of their own
-        return Pixels()
+    def preprocessing(self, train: Samples) -> Preprocessing:  # noqa: ARG002 - pixels have a scale of their own
+        height, width, channels = self._shape
+        return Preprocessing(Pixels(), (channels, height, width))
 
     def loss(self, network: nn.Module, x: torch.Tensor, targets: torch.Tensor | None) -> torch.Tensor:  # noqa: ARG002 - there are none
         loss: torch.Tensor = network.loss(x)  # type: ignore[operator]  # the network's own, as above
@@ -80,6 +86,12 @@ class Generation(Task):
         count = min(_ASKED, len(samples))
         latent = np.random.default_rng(self._seed).standard_normal((count, self._latent), dtype=np.float32)
         return Samples(inputs={"latent": latent}, targets=None)
+
+    def expecting(self, asked: Samples, answers: Answers) -> Samples:
+        return replace(asked, targets=answers[0])
+
+    def scores(self, answers: Answers, samples: Samples) -> dict[str, float]:
+        return {"fidelity": self.score(answers, samples)}
 
     def score(self, answers: Answers, samples: Samples) -> float:
         if samples.targets is None:

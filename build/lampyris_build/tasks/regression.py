@@ -50,7 +50,7 @@ class Regression(Task):
         return (predicted_BT.reshape(-1, *self._shape),)
 
     def score(self, answers: Answers, samples: Samples) -> float:
-        return max(0.0, self.scores(answers, samples)["r2"])
+        return max(0.0, self.scores(answers, samples).get("r2", 0.0))
 
     def scores(self, answers: Answers, samples: Samples) -> dict[str, float]:
         assert samples.targets is not None

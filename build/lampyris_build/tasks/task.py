@@ -47,7 +47,7 @@ class Task(nn.Module, ABC):
     def signature(self) -> Signature:
         return Signature(inputs=self.inputs, outputs=self.outputs, labels=self.labels)
 
-    def preprocessing(self, train: Samples) -> nn.Module:
+    def preprocessing(self, train: Samples) -> Preprocessing:
         """Make what stands before the network, from the encoded training set."""
         return Preprocessing.fit(self.features, train)
 
@@ -69,13 +69,17 @@ class Task(nn.Module, ABC):
         """Return what the served model is asked about samples: the samples themselves, if it takes those."""
         return samples
 
+    def expecting(self, asked: Samples, answers: Answers) -> Samples:  # noqa: ARG002 - for those who know no better
+        """Return what was asked with what is right, where that is what the uncompressed model answered."""
+        return asked
+
     @abstractmethod
     def score(self, answers: Answers, samples: Samples) -> float:
         """Say how good the answers are; 1 is perfect."""
 
+    @abstractmethod
     def scores(self, answers: Answers, samples: Samples) -> dict[str, float]:
-        """Say the same in more numbers, by the names that the field has for them."""
-        return {"score": self.score(answers, samples)}
+        """Say the same in all the numbers that the field has names for."""
 
 
 def as_tensors(inputs: Inputs | Mapping[str, NDArray[Any]]) -> tuple[torch.Tensor, ...]:

@@ -1,5 +1,6 @@
 """`lampyris build`: a recipe in, a bundle out."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.table import Table
@@ -22,11 +23,32 @@ from lampyris_local.cli.stopping import stops_on_sigterm
 BUNDLES = Path("bundles")
 
 
-def run(recipe: Path, *, data: Path | None, out: Path | None, fresh: bool, as_json: bool) -> None:
+def _number(value: float) -> str:
+    return f"{value:.4g}"
+
+
+# Of all scores that a task has, those that one looks for first; report.html has the rest.
+_SHOWN: dict[str, tuple[str, Callable[[float], str]]] = {
+    "accuracy": ("accuracy", percent),
+    "f1_macro": ("F1, mean of classes", percent),
+    "roc_auc": ("area under ROC", _number),
+    "r2": ("R²", _number),
+    "rmse": ("RMSE", _number),
+    "mae": ("MAE", _number),
+    "token_accuracy": ("next token right", percent),
+    "perplexity": ("perplexity", _number),
+    "reconstruction_error": ("reconstruction error", _number),
+    "fidelity": ("like uncompressed", percent),
+}
+
+
+def run(
+    recipe: Path, *, data: Path | None, out: Path | None, fresh: bool, workers: int, as_json: bool
+) -> None:
     read = load_recipe(recipe, data=None if data is None else str(data))
     with stops_on_sigterm():
         try:
-            result = build(read, out or BUNDLES / read.name, console=stages(), fresh=fresh)
+            result = build(read, out or BUNDLES / read.name, console=stages(), fresh=fresh, workers=workers)
         except KeyboardInterrupt:
             remarks().print(
                 "Stopped. The same command goes on from the last checkpoint, or with --fresh anew."
@@ -37,27 +59,30 @@ def run(recipe: Path, *, data: Path | None, out: Path | None, fresh: bool, as_js
             {
                 "model": result.bundle.model,
                 "bundle": str(result.bundle_dir),
+                "report": str(result.report),
                 "metrics": result.bundle.metrics,
                 "parity": result.parity,
-                "agreement": result.agreement,
                 "elapsed_s": result.elapsed_s,
             }
         )
         return
     answers().print()
     answers().print(metrics_table(result))
+    remarks().print(Text.assemble("\nTo look at it: ", (str(_short(result.report)), "name")))
     remarks().print(
-        Text.assemble("\nTo publish it: ", (f"{program()} publish {_short(result.bundle_dir)}", "name"))
+        Text.assemble("To publish it: ", (f"{program()} publish {_short(result.bundle_dir)}", "name"))
     )
 
 
 def metrics_table(result: BuildResult) -> Table:
-    """Set the precisions of a model side by side."""
-    precisions = {"fp32": result.fp32} | ({"int8": result.int8} if result.int8 else {})
-    table = new_table(result.bundle.model, *precisions, numbers=tuple(precisions))
-    metrics = precisions.values()
-    table.add_row("accuracy", *(percent(one.accuracy) for one in metrics))
+    """Set the forms of a model side by side."""
+    table = new_table(result.bundle.model, *result.variants, numbers=tuple(result.variants))
+    metrics = result.variants.values()
+    for name, (called, told) in _SHOWN.items():
+        if all(name in one.scores for one in metrics):
+            table.add_row(called, *(told(one.scores[name]) for one in metrics))
     table.add_row("size", *(size(one.size_bytes) for one in metrics))
+    table.add_row("memory", *(size(one.memory_bytes) for one in metrics))
     table.add_row("latency p50", *(f"{one.latency_p50_ms:.2f} ms" for one in metrics))
     table.add_row("latency p99", *(f"{one.latency_p99_ms:.2f} ms" for one in metrics))
     return table

@@ -112,12 +112,15 @@ def build(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew, even if an interrupted build left a checkpoint.")
     ] = False,
+    workers: Annotated[
+        int, typer.Option(min=1, metavar="N", help="How many processes share every batch of a training.")
+    ] = 1,
     as_json: options.Json = False,
 ) -> None:
     """Train, evaluate, compress and export a model into a bundle."""
     from lampyris_local.cli import build as command
 
-    command.run(recipe, data=data, out=out, fresh=fresh, as_json=as_json)
+    command.run(recipe, data=data, out=out, fresh=fresh, workers=workers, as_json=as_json)
 
 
 @app.command(

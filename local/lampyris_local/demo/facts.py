@@ -64,7 +64,6 @@ def document(facts: Facts, *, calls: Sequence[str]) -> dict[str, Any]:
         "bundle": str(facts.built.bundle_dir),
         "metrics": facts.built.bundle.metrics,
         "parity": facts.built.parity,
-        "agreement": facts.built.agreement,
         "published_s": facts.published_s,
         "cold_start_ms": facts.cold.elapsed_ms,
         "cold_start_parts_ms": facts.cold.parts_ms,

@@ -125,10 +125,12 @@ def _tell(
 
 
 def _samples(built: BuildResult) -> list[Sample]:
-    test = built.test
+    classes, test = built.classes, built.test.take(slice(0, _REQUESTS))
+    assert classes is not None  # both recipes classify
+    assert test.targets is not None
     return [
-        Sample(pixels=pixels, label=built.classes[label])
-        for pixels, label in zip(test.inputs[:_REQUESTS], test.labels[:_REQUESTS], strict=True)
+        Sample(pixels=pixels, label=classes[target])
+        for pixels, target in zip(test.inputs["image"], test.targets, strict=True)
     ]
 
 
