@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lampyris.domain.datatypes import Datatype
 from lampyris.domain.signature import DYNAMIC, TensorSpec
+from lampyris_build.data.spool import gather
 
 # A file may claim any size: no more than this is read into memory.
 MAX_BYTES: Final = 4 * 1024**3
@@ -66,8 +67,13 @@ class Samples:
         return len(next(iter(self.inputs.values())))
 
     def take(self, index: NDArray[np.int64] | slice) -> "Samples":
+        """Return the samples at some places; many are gathered in a file, as `spool.gather` says."""
+        if isinstance(index, slice):
+            inputs = {name: values[index] for name, values in self.inputs.items()}
+        else:
+            inputs = gather(self.inputs, index)
         return Samples(
-            inputs={name: values[index] for name, values in self.inputs.items()},
+            inputs=inputs,
             targets=None if self.targets is None else self.targets[index],
             keys=None if self.keys is None else self.keys[index],
         )
