@@ -54,8 +54,10 @@ def compress(trained: Trained, exported: Path, context: Context, measure: Measur
     variants = [first]
     for place, step in enumerate(compression.steps, start=1):
         before = variants[-1]
-        name = step.__struct_config__.tag
-        variant = _take(step, before, context, measure, work / f"{place}-{name}.onnx")
+        tag = str(step.__struct_config__.tag)
+        # A step that is taken twice is told apart by its place.
+        name = f"{tag}-{place}" if tag in {one.name for one in variants} else tag
+        variant = _take(step, before, context, measure, work / f"{name}.onnx")
         drop = first.metrics.score - variant.metrics.score
         # Written so that NaN is too much as well.
         if not drop <= compression.max_drop:
