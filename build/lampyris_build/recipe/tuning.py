@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from lampyris.domain.bundle import Share
-from lampyris_build.recipe.section import Count, Name, Positive, Section
+from lampyris_build.recipe.section import Count, Positive, Section
 
 Numbers = Annotated[tuple[float, ...], msgspec.Meta(min_length=1)]
 
@@ -33,8 +33,11 @@ class Tune(Section, frozen=True, kw_only=True):
 
 
 class Evaluation(Section, frozen=True, kw_only=True):
-    """`folds` repeats the training on other parts of the training data, and says how much the score spreads."""
+    """`folds` repeats the training on other parts of the training data, and says how much the score spreads.
+
+    "stratified" keeps the share of every class, "group" keeps rows with equal `split.column` together, "time"
+    learns what came before; without it, folds are made as the data were split.
+    """
 
     folds: Annotated[int, msgspec.Meta(ge=2)] | None = None
-    by: Literal["stratified", "group", "random"] | None = None
-    column: Name | None = None
+    by: Literal["stratified", "group", "random", "time"] | None = None
