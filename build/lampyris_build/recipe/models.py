@@ -53,9 +53,13 @@ class MlpModel(Model, frozen=True, kw_only=True, tag="mlp"):
 
 
 class CnnModel(Model, frozen=True, kw_only=True, tag="cnn"):
-    """One 3 x 3 convolution for each of `channels`, each halving the picture, and one hidden layer."""
+    """One 3 x 3 convolution for each of `channels`, each halving the picture, and one hidden layer.
+
+    A convolution halves it by its "stride", or "max" pooling does after it: more accurate, and slower.
+    """
 
     channels: Annotated[tuple[Count, ...], msgspec.Meta(min_length=1)] = (16, 32)
+    pooling: Literal["stride", "max"] = "stride"
     hidden: Count = 128
     dropout: Rate = 0.0
 
@@ -95,7 +99,7 @@ class AutoencoderModel(Model, frozen=True, kw_only=True, tag="autoencoder"):
 
 
 class GanModel(Model, frozen=True, kw_only=True, tag="gan"):
-    """A generator of pictures from `latent` random numbers, and the discriminator that it learns to deceive."""
+    """A generator of pictures from `latent` random numbers, and the discriminator that it is to deceive."""
 
     latent: Count = 64
     channels: Count = 32
