@@ -2,19 +2,17 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from tempfile import TemporaryFile
-from typing import Any, Final, Literal, assert_never
+from typing import Any, Literal, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lampyris_build.data.dataset import Dataset, Samples, Source
 from lampyris_build.data.repeated import count_repeated
+from lampyris_build.data.spool import gather
 from lampyris_build.errors import DatasetBroken
 from lampyris_build.recipe.recipe import TaskName
 from lampyris_build.recipe.sources import Split
-
-_CHUNK: Final = 4096  # samples
 
 # What is left, and what is taken, as places among the samples.
 _Parts = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -125,6 +123,10 @@ def _latest(source: Source, samples: Samples, fraction: float) -> _Parts:
     order = np.argsort(moments, kind="stable")
     first_taken = moments[order[-max(1, round(len(samples) * fraction))]]
     is_taken = moments[order] >= first_taken
+    if is_taken.all():
+        raise _broken(
+            source, "split.column holds too few different moments for three sets, one after the other."
+        )
     return order[~is_taken], order[is_taken]
 
 
@@ -162,8 +164,8 @@ def _whole_groups(source: Source, samples: Samples, fraction: float, rng: np.ran
             "split.column names too few groups for a training, a validation and a test set; it takes three.",
         )
     order = rng.permutation(len(groups))
-    held = np.cumsum(sizes[order])
-    count = int(np.abs(held[:-1] - len(samples) * fraction).argmin()) + 1
+    held = np.cumsum(sizes[order])[: -min(2, len(groups) - 1)]  # what is left may have to be divided again
+    count = int(np.abs(held - len(samples) * fraction).argmin()) + 1
     is_taken = np.isin(group_N, order[:count])
     return rng.permutation(np.flatnonzero(~is_taken)), rng.permutation(np.flatnonzero(is_taken))
 
@@ -187,20 +189,11 @@ def _rows(samples: Samples, places: NDArray[np.int64]) -> Samples:
     first, end = int(places[0]), int(places[0]) + len(places)
     if np.array_equal(places, np.arange(first, end)):
         return samples.take(slice(first, end))
-    kept = {name: _gathered(values, places) for name, values in samples.inputs.items()}
-    others = Samples(inputs={}, targets=samples.targets, keys=samples.keys).take(places)
-    return Samples(inputs=kept, targets=others.targets, keys=others.keys)
-
-
-def _gathered(values: NDArray[Any], places: NDArray[np.int64]) -> NDArray[Any]:
-    """Return the rows at `places`; those of a file go to a file that is gone with the process."""
-    if not isinstance(values, np.memmap):
-        return values[places]
-    with TemporaryFile() as file:
-        rows = np.memmap(file, values.dtype, "w+", shape=(len(places), *values.shape[1:]))
-    for start in range(0, len(places), _CHUNK):
-        rows[start : start + _CHUNK] = values[places[start : start + _CHUNK]]
-    return rows
+    return Samples(
+        inputs=gather(samples.inputs, places),
+        targets=None if samples.targets is None else samples.targets[places],
+        keys=None if samples.keys is None else samples.keys[places],
+    )
 
 
 def _broken(source: Source, reason: str) -> DatasetBroken:
