@@ -1,0 +1,96 @@
+"""From a fitted estimator of scikit-learn to an ONNX graph, by skl2onnx."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from onnx import helper
+from onnx.utils import Extractor
+from skl2onnx import convert_sklearn
+from skl2onnx.operator_converters.random_forest import (
+    convert_sklearn_random_forest_classifier,
+    convert_sklearn_random_forest_regressor_converter,
+)
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+from lampyris_build.errors import ConversionFailed
+from lampyris_build.export import OPSET
+
+# The last that all operators of skl2onnx are written for.
+ML_OPSET: Final = 3
+_ML: Final = "ai.onnx.ml"
+
+
+class _PlainAttributes:
+    """A container of skl2onnx that takes numpy's numbers for attributes.
+
+    Its converter of histogram trees hands over np.bool and np.uint32 as they are, which protobuf 7 refuses.
+    """
+
+    def __init__(self, container: Any) -> None:
+        self._container = container
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._container, name)
+
+    def add_node(self, *arguments: Any, **attributes: Any) -> None:
+        plain = {
+            name: [int(one) for one in value] if _holds_integers(value) else value
+            for name, value in attributes.items()
+        }
+        self._container.add_node(*arguments, **plain)
+
+
+def _holds_integers(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(one, np.bool_ | np.integer) for one in value)
+
+
+def _plainly(convert: Callable[[Any, Any, Any], None]) -> Callable[[Any, Any, Any], None]:
+    return lambda scope, operator, container: convert(scope, operator, _PlainAttributes(container))
+
+
+_CONVERTERS: Final = {
+    HistGradientBoostingClassifier: _plainly(convert_sklearn_random_forest_classifier),
+    HistGradientBoostingRegressor: _plainly(convert_sklearn_random_forest_regressor_converter),
+}
+
+
+def to_graph(estimator: BaseEstimator, types: Sequence[tuple[str, Any]]) -> onnx.ModelProto:
+    """Convert an estimator to a graph with one output: probabilities (N, K), or numbers (N, T).
+
+    `types` are the names and skl2onnx's types of its inputs.
+
+    Raises: ConversionFailed if a part of it has no converter.
+    """
+    classifies = is_classifier(estimator)
+    try:
+        with warnings.catch_warnings():
+            # It asks calibrated and other estimators for attributes that scikit-learn is giving up.
+            warnings.simplefilter("ignore", FutureWarning)
+            model = convert_sklearn(
+                estimator,
+                initial_types=list(types),
+                options={"zipmap": False} if classifies else None,
+                target_opset={"": OPSET, _ML: ML_OPSET},
+                custom_conversion_functions=_CONVERTERS,
+            )
+        # The label goes, and with it what only the label needs.
+        wanted = model.graph.output[-1].name
+        graph: onnx.ModelProto = Extractor(model).extract_model([name for name, _ in types], [wanted])
+        _declare_opsets(graph)
+    # Its converters are hundreds, and fail in as many ways.
+    except Exception as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ConversionFailed(model=type(estimator).__name__, reason=reason) from error
+    return graph
+
+
+def _declare_opsets(model: onnx.ModelProto) -> None:
+    """Declare the versions that skl2onnx was asked to write for: it declares the least that would do."""
+    versions = {one.domain: one.version for one in model.opset_import} | {"": OPSET, _ML: ML_OPSET}
+    del model.opset_import[:]
+    model.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in versions.items())
+    onnx.checker.check_model(model)
