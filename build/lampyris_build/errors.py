@@ -40,7 +40,7 @@ class DatasetMissing(BuildError):
     """Nothing stands where the dataset should be; `wanted` says what was looked for."""
 
     code = "dataset-missing"
-    path: Path
+    path: Path | str
     wanted: str
 
     def __str__(self) -> str:
