@@ -50,7 +50,9 @@ def rotated(images_BCHW: torch.Tensor, degrees: float) -> torch.Tensor:
         [cos_B, -sin_B * height / width, zero_B, sin_B * width / height, cos_B, zero_B], dim=1
     ).reshape(-1, 2, 3)
     grid_BHW2 = nn.functional.affine_grid(turn_B23, list(images_BCHW.shape), align_corners=False)
-    return nn.functional.grid_sample(images_BCHW, grid_BHW2, align_corners=False)
+    turned_BCHW = nn.functional.grid_sample(images_BCHW, grid_BHW2, align_corners=False)
+    # As pictures come: with the channels apart a training step of a small network takes longer.
+    return turned_BCHW.contiguous(memory_format=torch.channels_last)
 
 
 def shifted(images_BCHW: torch.Tensor, most: int) -> torch.Tensor:
@@ -60,13 +62,9 @@ def shifted(images_BCHW: torch.Tensor, most: int) -> torch.Tensor:
     """
     batch, _, height, width = images_BCHW.shape
     padded = nn.functional.pad(images_BCHW, (most, most, most, most))
-    # One gather for each axis: indexing both at once is several times slower.
+    crops = padded.unfold(2, height, 1).unfold(3, width, 1)  # a view of all of them: (B, C, top, left, H, W)
     top_B, left_B = torch.randint(0, 2 * most + 1, (2, batch))
-    rows_BH = top_B[:, None] + torch.arange(height)
-    columns_BW = left_B[:, None] + torch.arange(width)
-    picture_B11 = torch.arange(batch)[:, None, None]
-    moved_BHWC = padded.permute(0, 2, 3, 1)[picture_B11, rows_BH[:, :, None], columns_BW[:, None, :]]
-    return moved_BHWC.permute(0, 3, 1, 2)
+    return crops[torch.arange(batch), :, top_B, left_B]
 
 
 def cut_out(images_BCHW: torch.Tensor, side: int) -> torch.Tensor:
@@ -82,4 +80,4 @@ def cut_out(images_BCHW: torch.Tensor, side: int) -> torch.Tensor:
     is_in_BH = (row_BH >= 0) & (row_BH < side)
     is_in_BW = (column_BW >= 0) & (column_BW < side)
     is_hole_B1HW = (is_in_BH[:, :, None] & is_in_BW[:, None, :])[:, None]
-    return images_BCHW.masked_fill(is_hole_B1HW, 0.0)
+    return images_BCHW * ~is_hole_B1HW
