@@ -2,13 +2,38 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
+from typing import assert_never
+
+import onnx
 
 from lampyris_build.compression.context import Context
+from lampyris_build.compression.distillation import distil
+from lampyris_build.compression.dynamic_int8 import dynamic_int8
+from lampyris_build.compression.fp16 import fp16
+from lampyris_build.compression.int4 import int4
+from lampyris_build.compression.order import check_steps
+from lampyris_build.compression.quantization_aware_training import train_rounded
 from lampyris_build.compression.static_int8 import static_int8
+from lampyris_build.compression.tidying import tidy
+from lampyris_build.compression.unstructured_pruning import prune_weights
+from lampyris_build.errors import InvalidRecipe
 from lampyris_build.evaluation.metrics import Metrics
-from lampyris_build.recipe.compression import AnyStep, StaticInt8
-from lampyris_build.trained import Trained
+from lampyris_build.recipe.compression import (
+    AnyStep,
+    Distillation,
+    DynamicInt8,
+    FileStep,
+    Fp16,
+    Int4,
+    NetworkStep,
+    QuantizationAwareTraining,
+    StaticInt8,
+    StructuredPruning,
+    UnstructuredPruning,
+)
+from lampyris_build.trained import Trained, TrainedNetwork
 
 Measure = Callable[[Path], Metrics]
 
@@ -47,8 +72,9 @@ def compress(trained: Trained, exported: Path, context: Context, measure: Measur
     The first step after which the score is more than compression.max_drop below that of the uncompressed
     model is not kept, and none after it is taken.
 
-    Raises: InvalidRecipe if the model cannot take a step.
+    Raises: InvalidRecipe if the model cannot take a step; TrainingDiverged.
     """
+    check_steps(context.recipe)
     compression = context.recipe.compression
     first = Variant(name="fp32", step=None, path=exported, trained=trained, metrics=measure(exported))
     variants = [first]
@@ -57,7 +83,8 @@ def compress(trained: Trained, exported: Path, context: Context, measure: Measur
         tag = str(step.__struct_config__.tag)
         # A step that is taken twice is told apart by its place.
         name = f"{tag}-{place}" if tag in {one.name for one in variants} else tag
-        variant = _take(step, before, context, measure, work / f"{name}.onnx")
+        after, path = _take(step, before, context, work / f"{name}.onnx")
+        variant = Variant(name=name, step=step, path=path, trained=after, metrics=measure(path))
         drop = first.metrics.score - variant.metrics.score
         # Written so that NaN is too much as well.
         if not drop <= compression.max_drop:
@@ -72,8 +99,55 @@ def compress(trained: Trained, exported: Path, context: Context, measure: Measur
     return Chain(variants=tuple(variants))
 
 
-def _take(step: AnyStep, before: Variant, context: Context, measure: Measure, out: Path) -> Variant:
+def _take(step: AnyStep, before: Variant, context: Context, out: Path) -> tuple[Trained | None, Path]:
+    if isinstance(step, NetworkStep):
+        assert isinstance(before.trained, TrainedNetwork)
+        after = _change_network(step, before.trained, context)
+        after.export(out)
+        tidy(out)
+        return after, out
+    _change_file(step, before.path, context, out)
+    if _numbers(out) >= _numbers(before.path):
+        raise InvalidRecipe(
+            recipe=context.recipe.name,
+            reason=f"compression.steps has {out.stem}, which finds nothing to make smaller; leave it out.",
+        )
+    tidy(out)
+    return None, out
+
+
+def _change_network(step: NetworkStep, trained: TrainedNetwork, context: Context) -> TrainedNetwork:
     match step:
+        case Distillation():
+            return distil(trained, step, context)
+        case UnstructuredPruning():
+            return prune_weights(trained, step, context)
+        case StructuredPruning():
+            # It alone needs torch-pruning.
+            from lampyris_build.compression.structured_pruning import remove_channels  # noqa: PLC0415
+
+            return remove_channels(trained, step, context)
+        case QuantizationAwareTraining():
+            return train_rounded(trained, step, context)
+        case _:
+            assert_never(step)
+
+
+def _change_file(step: FileStep, path: Path, context: Context, out: Path) -> None:
+    match step:
+        case Fp16():
+            fp16(path, out)
+        case DynamicInt8():
+            dynamic_int8(path, out)
         case StaticInt8():
-            static_int8(before.path, step, context, out)
-    return Variant(name=out.stem, step=step, path=out, trained=None, metrics=measure(out))
+            static_int8(path, step, context, out)
+        case Int4():
+            int4(path, step, out)
+        case _:
+            assert_never(step)
+
+
+def _numbers(path: Path) -> int:
+    """Count the numbers in 32 bits that a file holds."""
+    constants = onnx.load(path).graph.initializer
+    return sum(prod(one.dims) for one in constants if one.data_type == onnx.TensorProto.FLOAT)

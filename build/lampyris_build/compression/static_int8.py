@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import onnx
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from onnxruntime import quantization
 
 from lampyris_build.compression.context import Context
-from lampyris_build.compression.preparing import prepare
+from lampyris_build.compression.graph import network, prepared
 from lampyris_build.data.dataset import Inputs
 from lampyris_build.recipe.compression import StaticInt8
 
@@ -31,6 +30,7 @@ _QUANTIZED: Final = (
     "Relu",
     "Reshape",
     "Flatten",
+    "Gather",
     "Add",
     "MaxPool",
     "AveragePool",
@@ -44,23 +44,22 @@ _METHODS: Final = {
 
 
 def static_int8(path: Path, step: StaticInt8, context: Context, out: Path) -> None:
-    """Write an int8 version of the model at `out`: 8-bit activations, weights by output channel.
+    """Write an int8 version of the model at `out`; the ranges that raw training inputs cause become its own.
 
     Weights take 7 of their 8 bits: x86 without VNNI adds two products of 8-bit numbers in 16 bits, where they
     can overflow. With 7 bits they cannot, and every processor gives the same answer.
     """
+    model = prepared(path)
+    calibration = _Calibration(context.calibration, step.samples)
     # onnxruntime prints what it does with histograms.
-    with TemporaryDirectory() as work, redirect_stdout(StringIO()):
-        prepared = Path(work) / "prepared.onnx"
-        prepare(path, prepared)
-        calibration = _Calibration(context.calibration, step.samples)
+    with redirect_stdout(StringIO()):
         quantization.quantize_static(
-            str(prepared),
+            model,
             str(out),
             calibration,
             quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=list(_QUANTIZED),
-            nodes_to_exclude=_left_in_fp32(onnx.load(prepared).graph),
+            nodes_to_exclude=_left_in_fp32(model.graph),
             calibrate_method=_METHODS[step.method],
             per_channel=step.per_channel,
             reduce_range=True,
@@ -69,17 +68,26 @@ def static_int8(path: Path, step: StaticInt8, context: Context, out: Path) -> No
             extra_options={
                 # Logits stay in fp32: in 256 steps, probabilities would come in steps too.
                 "OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"],
-                # Products of two activations, as attention has them, lose more by rounding than they save.
-                "MatMulConstBOnly": True,
                 "CalibStridedMinMax": calibration.batch,
             },
         )
 
 
 def _left_in_fp32(graph: onnx.GraphProto) -> list[str]:
-    """Name the additions of a constant: a bias, or a part of the preprocessing."""
-    constants = {one.name for one in graph.initializer}
-    return [node.name for node in graph.node if node.op_type == "Add" and constants & set(node.input)]
+    """Name what is not the network's, and what would lose more by rounding than it saves.
+
+    That are additions of anything but what a convolution gives, and products of two activations: where
+    attention is, values differ too much in size to share 256 steps.
+    """
+    inside = network(graph)
+    weights = {one.name for one in graph.initializer}
+    convolved = {node.output[0] for node in graph.node if node.op_type == "Conv"}
+    gains = {"Add": convolved, "MatMul": weights, "Gather": weights}
+    return [
+        node.name
+        for node in graph.node
+        if node.name not in inside or not gains.get(node.op_type, set(node.input)) & set(node.input)
+    ]
 
 
 class _Calibration(quantization.CalibrationDataReader):  # type: ignore[misc]  # onnxruntime carries no types

@@ -42,15 +42,9 @@ class StructuredPruning(Step, frozen=True, kw_only=True, tag="structured-pruning
 
 
 class QuantizationAwareTraining(Step, frozen=True, kw_only=True, tag="quantization-aware-training"):
-    """Train `epochs` more with weights and activations rounded as int8 will round them; a static-int8 step follows."""
+    """Train `epochs` more while rounding as static-int8 will, which must be the next step."""
 
     epochs: Count = 1
-
-
-class Clustering(Step, frozen=True, kw_only=True, tag="clustering"):
-    """Let the weights of a layer share 2 ** `bits` values."""
-
-    bits: Annotated[int, msgspec.Meta(ge=1, le=8)] = 4
 
 
 class Fp16(Step, frozen=True, kw_only=True, tag="fp16"):
@@ -62,7 +56,7 @@ class DynamicInt8(Step, frozen=True, kw_only=True, tag="dynamic-int8"):
 
 
 class StaticInt8(Step, frozen=True, kw_only=True, tag="static-int8"):
-    """8-bit weights by output channel and activations, whose ranges are found with samples of the training set."""
+    """8-bit weights, by output channel, and activations, whose ranges `samples` of the training set show."""
 
     method: Literal["min-max", "entropy", "percentile"] = "min-max"
     samples: Count = 512
@@ -75,17 +69,10 @@ class Int4(Step, frozen=True, kw_only=True, tag="int4"):
     block: Literal[16, 32, 64, 128] = 32
 
 
-AnyStep = (
-    Distillation
-    | UnstructuredPruning
-    | StructuredPruning
-    | QuantizationAwareTraining
-    | Clustering
-    | Fp16
-    | DynamicInt8
-    | StaticInt8
-    | Int4
-)
+# What trains a network comes before what only changes its file.
+NetworkStep = Distillation | UnstructuredPruning | StructuredPruning | QuantizationAwareTraining
+FileStep = Fp16 | DynamicInt8 | StaticInt8 | Int4
+AnyStep = NetworkStep | FileStep
 
 
 class Compression(Section, frozen=True, kw_only=True):

@@ -1,10 +1,11 @@
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from lampyris_build.compression.context import Context
@@ -14,9 +15,9 @@ from lampyris_build.recipe.compression import StaticInt8
 
 
 @pytest.fixture(scope="module")
-def int8(fp32: Path, context: Context) -> Path:
-    path = fp32.with_name("static-int8.onnx")
-    static_int8(fp32, StaticInt8(), context, path)
+def residual_int8(residual_fp32: Path, context: Context) -> Path:
+    path = residual_fp32.with_name("static-int8.onnx")
+    static_int8(residual_fp32, StaticInt8(), context, path)
     return path
 
 
@@ -29,19 +30,17 @@ def served(model: Path, out: Path) -> list[str]:
     return [node.op_type for node in onnx.load(out).graph.node]
 
 
-def int8_weights(model: Path) -> list[np.ndarray]:
-    initializers = [
-        one for one in onnx.load(model).graph.initializer if one.data_type == onnx.TensorProto.INT8
-    ]
-    return [numpy_helper.to_array(one) for one in initializers if len(one.dims) > 1]
+def int8_weights(model: Path) -> list[NDArray[Any]]:
+    constants = [one for one in onnx.load(model).graph.initializer if one.data_type == onnx.TensorProto.INT8]
+    return [numpy_helper.to_array(one) for one in constants if len(one.dims) > 1]
 
 
-def test_every_layer_runs_in_integer_kernels(int8: Path, tmp_path: Path) -> None:
-    operators = served(int8, tmp_path / "optimised.onnx")
+def test_every_layer_runs_in_integer_kernels(residual_int8: Path, tmp_path: Path) -> None:
+    operators = served(residual_int8, tmp_path / "optimised.onnx")
 
-    assert operators.count("QLinearConv") == 4
-    assert operators.count("QLinearAdd") == 1
-    assert operators.count("QGemm") == 2
+    assert operators.count("QLinearConv") == 6
+    assert operators.count("QLinearAdd") == 2
+    assert operators.count("QGemm") == 1
     assert not {"Conv", "FusedConv", "Gemm", "FusedGemm", "Add"} & set(operators)
 
 
@@ -58,12 +57,38 @@ def test_probabilities_stay_near_those_of_fp32(
     assert np.abs(before - after).mean() < 0.01
 
 
-def test_weights_are_small_enough_that_no_processor_overflows(int8: Path) -> None:
-    weights = int8_weights(int8)
+def test_weights_are_small_enough_that_no_processor_overflows(residual_int8: Path) -> None:
+    weights = int8_weights(residual_int8)
 
     # Two products with an activation of at most 255 are summed in 16 bits.
-    assert len(weights) == 6
+    assert len(weights) == 7
     assert max(int(np.abs(one.astype(np.int64)).max()) for one in weights) * 255 * 2 <= np.iinfo(np.int16).max
+
+
+def test_each_channel_uses_the_whole_range(residual_int8: Path) -> None:
+    largest = [
+        np.abs(one.astype(np.int64)).reshape(len(one), -1).max(axis=1) for one in int8_weights(residual_int8)
+    ]
+
+    assert (np.concatenate(largest) == 64).all()
+
+
+def test_without_channels_a_layer_shares_one_range(
+    residual_fp32: Path, context: Context, tmp_path: Path
+) -> None:
+    static_int8(residual_fp32, StaticInt8(per_channel=False), context, tmp_path / "int8.onnx")
+
+    weights = int8_weights(tmp_path / "int8.onnx")
+    assert all(np.abs(one.astype(np.int64)).max() == 64 for one in weights)
+    assert any(np.abs(one[0].astype(np.int64)).max() < 64 for one in weights)
+
+
+def test_preprocessing_and_softmax_stay_in_fp32(residual_int8: Path) -> None:
+    graph = onnx.load(residual_int8).graph
+    made_by = {name: node.op_type for node in graph.node for name in node.output}
+    beside = {node.op_type: [made_by.get(name) for name in node.input] for node in graph.node}
+
+    assert "DequantizeLinear" not in beside["Sub"] + beside["Div"] + beside["Softmax"]
 
 
 def test_quantisation_is_silent_and_leaves_only_its_result(
