@@ -10,6 +10,7 @@ from lampyris_build.data.dataset import Feature
 from lampyris_build.errors import DatasetBroken
 
 _CHANNELS: Final = (1, 3)
+_SEVERAL: Final = 2  # dimensions: (N, T)
 
 
 def as_inputs(path: Path, name: str, array: NDArray[Any]) -> tuple[Feature, NDArray[Any]]:
@@ -44,7 +45,7 @@ def as_inputs(path: Path, name: str, array: NDArray[Any]) -> tuple[Feature, NDAr
 
 def as_targets(path: Path, name: str, array: NDArray[Any]) -> NDArray[Any]:
     """Accept an array of targets: (N,) numbers or words, or (N, T) numbers. Raises: DatasetBroken."""
-    if (array.ndim == 1 and array.dtype.kind in "iuUbf") or (array.ndim == 2 and array.dtype.kind in "iuf"):  # noqa: PLR2004 - (N, T)
+    if array.dtype.kind in ("iufbU" if array.ndim == 1 else "iuf" if array.ndim == _SEVERAL else ""):
         return array
     raise DatasetBroken(
         path=path,

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from lampyris.domain.images import MAX_PIXELS, decode_image
 from lampyris.domain.signature import DYNAMIC, ImageSpec
 from lampyris.errors import ImageTooLarge, InvalidImage
-from lampyris_build.data.dataset import MAX_BYTES, Feature, Samples, Source
+from lampyris_build.data.dataset import Feature, Samples, Source
+from lampyris_build.data.spool import Spool
 from lampyris_build.errors import DatasetBroken, DatasetMissing
 from lampyris_build.recipe.sources import ImagesSource
 
@@ -30,21 +31,21 @@ _BROKEN_ZIP: Final = (zipfile.BadZipFile, zlib.error, EOFError, OSError, Runtime
 Read = Callable[[str], bytes]
 
 
-def read_images(dataset: ImagesSource, path: Path) -> Source:
+def read_images(dataset: ImagesSource, path: Path, like: tuple[Feature, ...] = ()) -> Source:
     """Read a folder or zip of [train|test/]class/picture; all are brought to one size, as serving does.
+
+    The size is the recipe's, or that of what was read before, or that of the first picture.
 
     Raises: DatasetMissing, DatasetBroken.
     """
     with _opened(path) as (names, read):
         train, test = _by_set(path, names)
-        spec = _spec(path, dataset, train[0], read)
-        count = len(train) + len(test)
-        size_bytes = count * spec.height * spec.width * spec.channels
-        if size_bytes > MAX_BYTES:
+        spec = _spec(path, dataset, like, train[0], read)
+        if spec.height * spec.width > MAX_PIXELS:
             raise DatasetBroken(
                 path=path,
-                reason=f"{count:,} pictures of {spec.height} x {spec.width} take {size_bytes:,} bytes; "
-                f"at most {MAX_BYTES:,} fit. Lower dataset.height and dataset.width.",
+                reason=f"a picture of {spec.height:,} x {spec.width:,} pixels has more than {MAX_PIXELS:,}. "
+                "Lower dataset.height and dataset.width.",
             )
         classes = sorted({name.parent.name for name in train + test})
         samples = _samples(path, train, classes, spec, read)
@@ -125,10 +126,13 @@ def _by_set(path: Path, names: list[str]) -> tuple[list[PurePosixPath], list[Pur
     return train, test
 
 
-def _spec(path: Path, dataset: ImagesSource, first: PurePosixPath, read: Read) -> ImageSpec:
-    """Take the size from the recipe, and what it leaves open from the first picture."""
+def _spec(
+    path: Path, dataset: ImagesSource, like: tuple[Feature, ...], first: PurePosixPath, read: Read
+) -> ImageSpec:
+    """Take the size from the recipe, or from what was read before, or from the first picture."""
     spec = ImageSpec(input="", height=DYNAMIC, width=DYNAMIC, channels=dataset.channels)
-    height, width, _ = _decode(path, first, spec, read).shape
+    is_like_pictures = bool(like) and like[0].kind == "image"
+    height, width, _ = like[0].shape if is_like_pictures else _decode(path, first, spec, read).shape
     return ImageSpec(
         input="",
         height=dataset.height or height,
@@ -140,11 +144,12 @@ def _spec(path: Path, dataset: ImagesSource, first: PurePosixPath, read: Read) -
 def _samples(
     path: Path, names: list[PurePosixPath], classes: list[str], spec: ImageSpec, read: Read
 ) -> Samples:
-    pixels = np.empty((len(names), spec.height, spec.width, spec.channels), np.uint8)
-    for index, name in enumerate(names):
-        pixels[index] = _decode(path, name, spec, read)
-    labels = np.array([classes.index(name.parent.name) for name in names], np.int64)
-    return Samples(inputs={"image": pixels}, targets=labels)
+    spool = Spool(np.uint8, (spec.height, spec.width, spec.channels))
+    for name in names:
+        spool.append(_decode(path, name, spec, read)[np.newaxis])
+    index = {name: place for place, name in enumerate(classes)}
+    labels = np.array([index[name.parent.name] for name in names], np.int64)
+    return Samples(inputs={"image": spool.finish()}, targets=labels)
 
 
 def _decode(path: Path, name: PurePosixPath, spec: ImageSpec, read: Read) -> NDArray[np.uint8]:

@@ -1,7 +1,7 @@
 """Arrays that may be larger than memory: they grow batch by batch, and beyond some size live in a file."""
 
 import errno
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
@@ -67,31 +67,68 @@ def gather(
     What is larger than `limit_bytes` goes to one temporary file, however many arrays there are; objects stay.
     Raises: WriteFailed.
     """
-    on_disk = {name: values for name, values in arrays.items() if values.dtype != object}
-    row_bytes = sum(prod(values.shape[1:]) * values.itemsize for values in on_disk.values())
-    if len(index) * row_bytes <= limit_bytes:
-        return {name: values[index] for name, values in arrays.items()}
-    with TemporaryFile() as file, _disk_full():
-        offsets = {name: _write(file, values, index) for name, values in on_disk.items()}
-        file.flush()
-        mapped = np.memmap(file, np.uint8, "r+")
-    gathered = {}
-    for name, values in arrays.items():
-        if name not in offsets:
-            gathered[name] = values[index]
-            continue
-        shape = (len(index), *values.shape[1:])
-        start, size_bytes = offsets[name], prod(shape) * values.itemsize
-        gathered[name] = mapped[start : start + size_bytes].view(values.dtype).reshape(shape)
-    return gathered
+    return _rows(
+        arrays, len(index), lambda name: (arrays[name][part] for part in _chunks(index)), limit_bytes
+    )
 
 
-def _write(file: IO[bytes], values: NDArray[Any], index: NDArray[np.int64]) -> int:
+def concatenate(
+    several: Sequence[Mapping[str, NDArray[Any]]], *, limit_bytes: int = LIMIT_BYTES
+) -> dict[str, NDArray[Any]]:
+    """Put the arrays of a name one after the other, where `gather` would put them. Raises: WriteFailed."""
+    if len(several) == 1:
+        return dict(several[0])
+    count = sum(len(next(iter(one.values()))) for one in several)
+    return _rows(
+        several[0], count, lambda name: (part for one in several for part in _chunks(one[name])), limit_bytes
+    )
+
+
+def _chunks(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    return (values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK))
+
+
+def _rows(
+    like: Mapping[str, NDArray[Any]],
+    count: int,
+    chunks: Callable[[str], Iterator[NDArray[Any]]],
+    limit_bytes: int,
+) -> dict[str, NDArray[Any]]:
+    """Make arrays of `count` rows of what comes in chunks, in memory or in one file."""
+    shapes = {name: (count, *values.shape[1:]) for name, values in like.items()}
+    on_disk = {name: values.dtype for name, values in like.items() if values.dtype != object}
+    if sum(prod(shapes[name]) * dtype.itemsize for name, dtype in on_disk.items()) <= limit_bytes:
+        on_disk = {}
+    rows = {
+        name: _held(shapes[name], values.dtype, chunks(name))
+        for name, values in like.items()
+        if name not in on_disk
+    }
+    if on_disk:
+        with TemporaryFile() as file, _disk_full():
+            offsets = {name: _write(file, chunks(name)) for name in on_disk}
+            file.flush()
+            mapped = np.memmap(file, np.uint8, "r+")
+        for name, dtype in on_disk.items():
+            end = offsets[name] + prod(shapes[name]) * dtype.itemsize
+            rows[name] = mapped[offsets[name] : end].view(dtype).reshape(shapes[name])
+    return {name: rows[name] for name in like}
+
+
+def _held(shape: tuple[int, ...], dtype: np.dtype[Any], chunks: Iterator[NDArray[Any]]) -> NDArray[Any]:
+    rows, start = np.empty(shape, dtype), 0
+    for chunk in chunks:
+        rows[start : start + len(chunk)] = chunk
+        start += len(chunk)
+    return rows
+
+
+def _write(file: IO[bytes], chunks: Iterator[NDArray[Any]]) -> int:
     """Write rows at the end of a file, and return where they begin."""
-    start = -file.tell() % _ALIGNMENT + file.tell()
+    start = -(-file.tell() // _ALIGNMENT) * _ALIGNMENT
     file.seek(start)
-    for first in range(0, len(index), _CHUNK):
-        file.write(np.ascontiguousarray(values[index[first : first + _CHUNK]]).data)
+    for chunk in chunks:
+        file.write(np.ascontiguousarray(chunk).data)
     return start
 
 

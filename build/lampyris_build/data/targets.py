@@ -143,7 +143,8 @@ def _with_unusual(source: Source) -> Source:
     everything = [one for one in (targets, test) if one is not None]
     both = np.concatenate(everything) if everything else np.empty(0)
     values, counts = np.unique(both, return_counts=True)
-    if len(values) != 2 or len(everything) < (1 if source.test is None else 2):  # noqa: PLR2004 - usual, unusual
+    is_whole = len(everything) == (1 if source.test is None else 2)
+    if len(values) != 2 or not is_whole:  # noqa: PLR2004 - what is usual, and what is not
         return _retargeted(source, None, None, classes=None)
     if source.classes is None and both.dtype.kind in "iufb" and values.tolist() == [0, 1]:
         unusual = values[1]
