@@ -151,7 +151,10 @@ def _timestamp(text: str) -> float:
 
 
 def _whole_groups(source: Source, samples: Samples, fraction: float, rng: np.random.Generator) -> _Parts:
-    """Take groups at random until they hold about `fraction` of the samples."""
+    """Take groups at random until they hold about `fraction` of the samples; these stay in their order.
+
+    A group may be a series, whose moments make no sense in another.
+    """
     if samples.keys is None:
         raise _broken(
             source, 'split.by is "group", which needs split.column: what names the group of each row.'
@@ -167,7 +170,7 @@ def _whole_groups(source: Source, samples: Samples, fraction: float, rng: np.ran
     held = np.cumsum(sizes[order])[: -min(2, len(groups) - 1)]  # what is left may have to be divided again
     count = int(np.abs(held - len(samples) * fraction).argmin()) + 1
     is_taken = np.isin(group_N, order[:count])
-    return rng.permutation(np.flatnonzero(~is_taken)), rng.permutation(np.flatnonzero(is_taken))
+    return np.flatnonzero(~is_taken), np.flatnonzero(is_taken)
 
 
 def _check_keys(source: Source, keys: NDArray[Any]) -> None:

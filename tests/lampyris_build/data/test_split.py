@@ -192,6 +192,13 @@ def test_no_group_is_in_two_sets(seed: int) -> None:
     assert 60 <= len(dataset.test) <= 100
 
 
+def test_rows_of_a_group_stay_in_their_order() -> None:
+    dataset = split(numbers(400, keys=np.arange(400) % 20), Split(by="group"), 0, "regression")
+
+    for places in rows(dataset):
+        assert places == sorted(places)
+
+
 def test_large_group_is_never_all_there_is_to_train_on() -> None:
     keys = np.repeat([0, 1, 2], (90, 5, 5))
 
