@@ -14,17 +14,17 @@ _STRING_BYTES: Final = 1000  # what a row with strings may take at most, for the
 
 
 def make_evaluation_set(test: Samples, seed: int) -> bytes:
-    """Draw rows of a classifier's test set, without replacement and the same for the same seed, as an .npz file.
+    """Draw rows of a classifier's test set, as an .npz file; the same seed draws the same.
 
     It holds the model's raw inputs under their names, and the index of each row's class as `labels`.
     """
-    assert test.targets is not None
     row_bytes = sum(
         _STRING_BYTES if values.dtype == object else values[:1].nbytes for values in test.inputs.values()
     )
     count = max(1, min(len(test), _MAX_ROWS, _MAX_BYTES // row_bytes))
     drawn = np.sort(np.random.default_rng(seed).choice(len(test), count, replace=False))
     rows = test.take(drawn)
+    assert rows.targets is not None
     # Strings as numpy's own: objects would be pickled, and no pickle is ever read.
     arrays = {
         name: values.astype(np.str_) if values.dtype == object else values

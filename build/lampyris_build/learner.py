@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from lampyris_build.preprocessing.module import Preprocessing
 from lampyris_build.tasks.task import Task
 
 
@@ -14,7 +15,7 @@ class Learner(nn.Module):
     """
 
     def __init__(
-        self, *, preprocessing: nn.Module, augmentation: nn.Module, network: nn.Module, task: Task
+        self, *, preprocessing: Preprocessing, augmentation: nn.Module, network: nn.Module, task: Task
     ) -> None:
         super().__init__()
         self.preprocessing = preprocessing

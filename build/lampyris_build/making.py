@@ -57,7 +57,9 @@ def make(
     fresh: bool = False,
     workers: int = 1,
 ) -> Made:
-    """Make the recipe's model. A network's training keeps its checkpoint in `folder`, and goes on from it unless `fresh`.
+    """Make the recipe's model.
+
+    A network's training keeps its checkpoint in `folder`, and goes on from it unless `fresh`.
 
     Raises: BuildError.
     """
@@ -81,7 +83,7 @@ def make(
     encoded = replace(
         dataset, train=_encoded(encoding, dataset.train), validation=_encoded(encoding, dataset.validation)
     )
-    learner = new_learner(model, recipe, encoded, task, encoding)
+    learner = new_learner(model, recipe, encoded, task)
     checkpoint, log = None, None
     if folder is not None:
         checkpoint = Checkpoint(folder / "checkpoint.safetensors", training_digest(recipe, dataset))
@@ -103,8 +105,8 @@ def make(
     return Made(trained=TrainedNetwork(learner, encoding, example), history=history)
 
 
-def new_learner(model: AnyModel, recipe: Recipe, encoded: Dataset, task: Task, encoding: Encoding) -> Learner:
-    """Make a network of random weights for encoded data, with what stands before it. Raises: InvalidRecipe."""
+def new_learner(model: AnyModel, recipe: Recipe, encoded: Dataset, task: Task) -> Learner:
+    """Make a network of random weights for encoded data, and what stands before it. Raises: InvalidRecipe."""
     preprocessing = task.preprocessing(encoded.train)
     shape = preprocessing.shape
     return Learner(

@@ -16,10 +16,11 @@ from lampyris_build.data.dataset import Dataset, Kind, Samples
 from lampyris_build.errors import InvalidRecipe, ScoreFloor
 from lampyris_build.evaluation.metrics import Metrics
 from lampyris_build.recipe import Recipe
-from lampyris_build.stages import Stages
+from lampyris_build.stages import Stage, Stages
 
 if TYPE_CHECKING:  # they import torch, which takes seconds
     from lampyris_build.compression.chain import Chain
+    from lampyris_build.evaluation.cross_validation import Folds
     from lampyris_build.making import Made
     from lampyris_build.tasks.task import Task
 
@@ -33,6 +34,7 @@ _KINDS: Final[dict[Kind, str]] = {
     "category": "categories",
     "text": "texts",
 }
+_LEARNT = 2048  # samples of the training set that the model is asked about again
 _CALIBRATION = 4096  # samples of the training set at most that compression may look at
 
 
@@ -95,6 +97,11 @@ def build(
             variants = _timed(candidate)
             _check_score(recipe, candidate)
             stage.outcome = ", ".join(f"{name} {one.score:.2%}" for name, one in variants.items())
+            generalisation = _generalisation(recipe, dataset, candidate)
+        folds = None
+        if recipe.evaluation.folds is not None:
+            with stages.stage("folds") as stage:
+                folds = _cross_validate(recipe, dataset, stage)
         with stages.stage("report") as stage:
             report = b""
             stage.outcome = f"{len(report) / 1000:,.0f} KB"
@@ -205,6 +212,43 @@ def _check_score(recipe: Recipe, candidate: Candidate) -> None:
     # Written so that NaN fails too.
     if not score >= recipe.export.min_score:
         raise ScoreFloor(score=score, floor=recipe.export.min_score)
+
+
+def _generalisation(recipe: Recipe, dataset: Dataset, candidate: Candidate) -> str | None:
+    """Say whether the model learnt what holds in general; None where there is no telling."""
+    from lampyris_build.evaluation.overfitting import overfitting_statement  # noqa: PLC0415 - torch, as above
+    from lampyris_build.evaluation.session import open_session, run  # noqa: PLC0415
+
+    if recipe.task == "generation":
+        return None
+    shipped, task = candidate.chain.shipped, candidate.task
+    learnt = task.asked(dataset.train.take(slice(0, _LEARNT)))
+    return overfitting_statement(
+        train_score=task.score(run(open_session(shipped.path), learnt.inputs), learnt),
+        test_score=shipped.metrics.score,
+        test_rows=len(candidate.test),
+        history=candidate.made.history,
+    )
+
+
+def _cross_validate(recipe: Recipe, dataset: Dataset, stage: Stage) -> "Folds":
+    from lampyris_build.evaluation.cross_validation import cross_validate  # noqa: PLC0415 - torch, as above
+    from lampyris_build.making import make  # noqa: PLC0415
+    from lampyris_build.tasks import task_for  # noqa: PLC0415
+
+    def fit_fold(fold: Dataset) -> dict[str, float]:
+        task = task_for(recipe, fold)
+        trained = make(recipe, fold, task, stage=stage).trained
+        asked = task.asked(fold.test)
+        answers = trained.predict(asked.inputs)
+        test = task.expecting(asked, answers)
+        return {"score": task.score(answers, test)} | task.scores(answers, test)
+
+    folds = cross_validate(recipe, dataset, fit_fold)
+    stage.outcome = (
+        f"{len(folds.scores)} folds score {folds.mean['score']:.2%}, give or take {folds.spread['score']:.2%}"
+    )
+    return folds
 
 
 def _bundle(

@@ -1,5 +1,6 @@
 """A problem so small that it is learnt in a second: which corner of a picture of 8 x 8 pixels is bright."""
 
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -8,15 +9,17 @@ import pytest
 import torch
 from rich.console import Console
 
-from lampyris_build.checkpoint import Checkpoint
-from lampyris_build.compression import quantize
+from lampyris_build.compression.context import Context
+from lampyris_build.compression.static_int8 import static_int8
 from lampyris_build.data import load_dataset
 from lampyris_build.data.dataset import Dataset
-from lampyris_build.export import export_onnx
-from lampyris_build.preprocessing import Classifier
+from lampyris_build.making import make
 from lampyris_build.recipe import Recipe, load_recipe
-from lampyris_build.stages import Stages
-from lampyris_build.training import train
+from lampyris_build.recipe.compression import StaticInt8
+from lampyris_build.stages import Stage, Stages
+from lampyris_build.tasks import task_for
+from lampyris_build.tasks.task import Task
+from lampyris_build.trained import TrainedNetwork
 
 CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")
 
@@ -38,8 +41,11 @@ epochs = 4
 batch_size = 32
 learning_rate = 1e-2
 
+[[compression.steps]]
+step = "static-int8"
+
 [export]
-min_accuracy = 0.9
+min_score = 0.9
 """
 
 
@@ -76,24 +82,39 @@ def dataset(recipe: Recipe) -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def classifier(recipe: Recipe, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Classifier:
-    """The recipe's network, trained."""
-    checkpoint = Checkpoint(tmp_path_factory.mktemp("checkpoint") / "corners", "corners")
-    with Stages(Console(file=StringIO())) as stages, stages.stage("training") as stage:
-        return train(recipe, dataset, checkpoint=checkpoint, stage=stage)
+def stage() -> Iterator[Stage]:
+    """A stage that nobody sees."""
+    with Stages(Console(file=StringIO())) as stages, stages.stage("any") as stage:
+        yield stage
 
 
 @pytest.fixture(scope="session")
-def fp32(classifier: Classifier, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The trained classifier as ONNX."""
+def task(recipe: Recipe, dataset: Dataset) -> Task:
+    return task_for(recipe, dataset)
+
+
+@pytest.fixture(scope="session")
+def trained(recipe: Recipe, dataset: Dataset, task: Task, stage: Stage) -> TrainedNetwork:
+    """The recipe's network, trained."""
+    made = make(recipe, dataset, task, stage=stage)
+    assert isinstance(made.trained, TrainedNetwork)
+    return made.trained
+
+
+@pytest.fixture(scope="session")
+def fp32(trained: TrainedNetwork, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The trained network as ONNX."""
     path = tmp_path_factory.mktemp("model") / "fp32.onnx"
-    export_onnx(classifier, dataset, path)
+    trained.export(path)
     return path
 
 
 @pytest.fixture(scope="session")
-def int8(fp32: Path, dataset: Dataset) -> Path:
-    """The trained classifier, compressed."""
+def int8(recipe: Recipe, dataset: Dataset, task: Task, stage: Stage, fp32: Path) -> Path:
+    """The trained network, compressed."""
     path = fp32.with_name("int8.onnx")
-    quantize(fp32, "image", dataset.train.inputs, path)
+    context = Context(
+        recipe=recipe, dataset=dataset, task=task, calibration=dataset.train.inputs, stage=stage
+    )
+    static_int8(fp32, StaticInt8(), context, path)
     return path

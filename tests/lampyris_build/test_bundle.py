@@ -1,4 +1,5 @@
 import hashlib
+import math
 from pathlib import Path
 
 import msgspec
@@ -6,43 +7,62 @@ import pytest
 
 from lampyris.domain.bundle import Bundle, Gates, Probe
 from lampyris_build.bundle import check_vacant, write_bundle
-from lampyris_build.data.dataset import Dataset
 from lampyris_build.errors import OutputOccupied
-from lampyris_build.evaluation import Metrics
-from lampyris_build.export import signature_of
+from lampyris_build.evaluation.metrics import Metrics
 from lampyris_build.recipe import Recipe
+from lampyris_build.tasks.task import Task
 
-METRICS = {"fp32": Metrics(accuracy=0.9, size_bytes=10, latency_p50_ms=0.1, latency_p99_ms=0.2)}
+METRICS = {
+    "fp32": Metrics(
+        score=0.9,
+        scores={"accuracy": 0.9, "r2": -math.inf},
+        size_bytes=10,
+        latency_p50_ms=0.1,
+        latency_p99_ms=0.2,
+        memory_bytes=1000,
+    )
+}
 
 
-def write(out: Path, recipe: Recipe, dataset: Dataset, model: Path, reference: Path | None = None) -> Bundle:
+def write(out: Path, recipe: Recipe, task: Task, model: Path, reference: Path | None = None) -> Bundle:
     return write_bundle(
         out,
         recipe=recipe,
         model=model,
-        signature=signature_of(dataset),
+        signature=task.signature,
         probe=Probe(inputs=(), outputs=(), rtol=0, atol=0),
         evaluation_set=b"an .npz file",
         reference=reference,
         metrics=METRICS,
         provenance={"seed": 3},
+        papers={"report.html": b"<html>"},
     )
 
 
 def test_document_reads_back_as_serving_reads_it(
-    tmp_path: Path, recipe: Recipe, dataset: Dataset, fp32: Path
+    tmp_path: Path, recipe: Recipe, task: Task, fp32: Path
 ) -> None:
-    bundle = write(tmp_path / "corners", recipe, dataset, fp32)
+    bundle = write(tmp_path / "corners", recipe, task, fp32)
 
     document = (tmp_path / "corners" / "bundle.json").read_bytes()
     assert msgspec.json.decode(document, type=Bundle) == bundle
     assert bundle.metrics["fp32"]["accuracy"] == 0.9
+    assert "r2" not in bundle.metrics["fp32"]  # JSON has no number for it
+
+
+def test_papers_stand_beside_the_files_and_are_not_uploaded(
+    tmp_path: Path, recipe: Recipe, task: Task, fp32: Path
+) -> None:
+    bundle = write(tmp_path / "corners", recipe, task, fp32)
+
+    assert (tmp_path / "corners" / "report.html").read_bytes() == b"<html>"
+    assert "report.html" not in bundle.files
 
 
 def test_every_file_has_the_digest_and_size_that_the_document_states(
-    tmp_path: Path, recipe: Recipe, dataset: Dataset, fp32: Path
+    tmp_path: Path, recipe: Recipe, task: Task, fp32: Path
 ) -> None:
-    bundle = write(tmp_path / "corners", recipe, dataset, fp32)
+    bundle = write(tmp_path / "corners", recipe, task, fp32)
 
     files = tmp_path / "corners" / "files"
     assert {path.name for path in files.iterdir()} == bundle.files.keys()
@@ -53,32 +73,32 @@ def test_every_file_has_the_digest_and_size_that_the_document_states(
 
 
 def test_gates_and_licences_are_those_of_the_recipe(
-    tmp_path: Path, recipe: Recipe, dataset: Dataset, fp32: Path
+    tmp_path: Path, recipe: Recipe, task: Task, fp32: Path
 ) -> None:
     gates = Gates(min_accuracy=0.9, max_size_bytes=1_000_000, on_failure="refuse")
     recipe = msgspec.structs.replace(recipe, gates=gates, licences=("MIT", "CC-BY-4.0"))
 
-    bundle = write(tmp_path / "corners", recipe, dataset, fp32)
+    bundle = write(tmp_path / "corners", recipe, task, fp32)
 
     assert bundle.gates == gates
     assert bundle.licences == ("MIT", "CC-BY-4.0")
 
 
 def test_model_before_its_compression_goes_along_where_the_two_are_to_be_compared(
-    tmp_path: Path, recipe: Recipe, dataset: Dataset, fp32: Path, int8: Path
+    tmp_path: Path, recipe: Recipe, task: Task, fp32: Path, int8: Path
 ) -> None:
-    bundle = write(tmp_path / "corners", recipe, dataset, int8, reference=fp32)
+    bundle = write(tmp_path / "corners", recipe, task, int8, reference=fp32)
 
     assert (tmp_path / "corners" / "files" / "reference.onnx").read_bytes() == fp32.read_bytes()
     assert bundle.files["reference.onnx"].size_bytes == fp32.stat().st_size
 
 
 def test_new_bundle_takes_the_place_of_the_old(
-    tmp_path: Path, recipe: Recipe, dataset: Dataset, fp32: Path, int8: Path
+    tmp_path: Path, recipe: Recipe, task: Task, fp32: Path, int8: Path
 ) -> None:
-    write(tmp_path / "corners", recipe, dataset, fp32)
+    write(tmp_path / "corners", recipe, task, fp32)
 
-    write(tmp_path / "corners", recipe, dataset, int8)
+    write(tmp_path / "corners", recipe, task, int8)
 
     assert (tmp_path / "corners" / "files" / "model.onnx").read_bytes() == int8.read_bytes()
     assert [path.name for path in tmp_path.iterdir()] == ["corners"]

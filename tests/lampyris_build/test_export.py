@@ -1,39 +1,36 @@
-import copy
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-import torch
 
+from lampyris.domain.signature import TensorSpec
 from lampyris_build.data.dataset import Dataset
 from lampyris_build.errors import ParityFailed
-from lampyris_build.evaluation import open_session, probabilities
-from lampyris_build.export import OPSET, check_parity, export_onnx, signature_of
-from lampyris_build.preprocessing import Classifier
+from lampyris_build.evaluation.session import open_session, run
+from lampyris_build.export import OPSET, check_parity
+from lampyris_build.tasks.task import Answers, Task
+from lampyris_build.trained import TrainedNetwork
 
 
 def test_exported_graph_computes_what_torch_computes(
-    classifier: Classifier, dataset: Dataset, fp32: Path
+    trained: TrainedNetwork, dataset: Dataset, fp32: Path
 ) -> None:
-    raw = torch.from_numpy(dataset.test.inputs)
+    answers = run(open_session(fp32), dataset.test.inputs)
 
-    answers = probabilities(open_session(fp32), dataset.test.inputs)
-
-    expected = torch.softmax(classifier(raw), dim=1).detach().numpy()
-    np.testing.assert_allclose(answers, expected, atol=1e-5)
+    np.testing.assert_allclose(answers[0], trained.predict(dataset.test.inputs)[0], atol=1e-5)
 
 
 def test_probabilities_of_each_sample_sum_to_one(dataset: Dataset, fp32: Path) -> None:
-    answers = probabilities(open_session(fp32), dataset.test.inputs)
+    (answers,) = run(open_session(fp32), dataset.test.inputs)
 
     np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-5)
 
 
-def test_graph_has_the_inputs_and_outputs_of_its_signature(dataset: Dataset, fp32: Path) -> None:
+def test_graph_has_the_inputs_and_outputs_of_its_signature(task: Task, fp32: Path) -> None:
     session = open_session(fp32)
 
-    signature = signature_of(dataset)
+    signature = task.signature
 
     (taken,), (given,) = session.get_inputs(), session.get_outputs()
     assert (taken.name, taken.type, taken.shape[1:]) == ("image", "tensor(uint8)", [8, 8, 1])
@@ -46,7 +43,7 @@ def test_graph_has_the_inputs_and_outputs_of_its_signature(dataset: Dataset, fp3
 
 @pytest.mark.parametrize("batch", [1, 2, 7])
 def test_batch_may_have_any_size(dataset: Dataset, fp32: Path, batch: int) -> None:
-    (answers,) = open_session(fp32).run(None, {"image": dataset.test.inputs[:batch]})
+    (answers,) = open_session(fp32).run(None, {"image": dataset.test.inputs["image"][:batch]})
 
     assert answers.shape == (batch, 4)
 
@@ -59,21 +56,29 @@ def test_model_is_one_file_of_the_pinned_opset_and_names_no_source(fp32: Path) -
     assert not any(one.external_data for one in model.graph.initializer)
 
 
-def test_export_is_silent(
-    classifier: Classifier, dataset: Dataset, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    export_onnx(classifier, dataset, tmp_path / "model.onnx")
+def test_export_is_silent(trained: TrainedNetwork, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    trained.export(tmp_path / "model.onnx")
 
     assert capfd.readouterr() == ("", "")
 
 
-def test_graph_that_differs_from_torch_is_refused(
-    classifier: Classifier, dataset: Dataset, fp32: Path
-) -> None:
-    other = copy.deepcopy(classifier)
-    with torch.no_grad():
-        next(other.parameters()).mul_(1.2)
+SPECS = (
+    TensorSpec(name="score", datatype="FP32", shape=(-1,)),
+    TensorSpec(name="image", datatype="UINT8", shape=(-1, 1)),
+)
 
-    assert check_parity(classifier, dataset, fp32, tolerance=1e-4) <= 1e-4
-    with pytest.raises(ParityFailed, match=r"export\.tolerance allows 0\.0001"):
-        check_parity(other, dataset, fp32, tolerance=1e-4)
+
+def test_parity_is_the_largest_difference_of_any_output() -> None:
+    before: Answers = [np.array([1.0, 2.0], np.float32), np.array([[7], [9]], np.uint8)]
+    after: Answers = [np.array([1.25, 2.0], np.float32), np.array([[9], [8]], np.uint8)]
+
+    assert check_parity(before, after, SPECS, tolerance=2) == 2
+
+
+@pytest.mark.parametrize("came", [1.5, np.nan, np.inf])
+def test_graph_that_differs_from_its_model_is_refused(came: float) -> None:
+    before: Answers = [np.array([1.0], np.float32), np.array([[7]], np.uint8)]
+    after: Answers = [np.array([came], np.float32), np.array([[7]], np.uint8)]
+
+    with pytest.raises(ParityFailed, match=r"'score'.*export\.tolerance allows 0\.1"):
+        check_parity(before, after, SPECS, tolerance=0.1)

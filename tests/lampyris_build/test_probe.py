@@ -3,38 +3,56 @@ from pathlib import Path
 import numpy as np
 
 from lampyris.domain.tensors import array_of
-from lampyris_build.data.dataset import Dataset
-from lampyris_build.evaluation import open_session, probabilities
-from lampyris_build.export import signature_of
-from lampyris_build.probe import make_probe
+from lampyris_build.data.dataset import Dataset, Inputs
+from lampyris_build.evaluation.session import open_session, run
+from lampyris_build.probe import _drawn, make_probe
+from lampyris_build.tasks.task import Task
 
 
-def test_probe_holds_inputs_with_the_answers_of_the_model(dataset: Dataset, int8: Path) -> None:
-    probe = make_probe(int8, "int8", signature_of(dataset), dataset.test.inputs)
+def test_probe_holds_inputs_with_the_answers_of_the_model(task: Task, dataset: Dataset, int8: Path) -> None:
+    probe = make_probe(int8, task.signature, dataset.test.inputs, rounded=True)
 
     (asked,), (answered,) = probe.inputs, probe.outputs
-    answers = probabilities(open_session(int8), array_of(asked))
+    (answers,) = run(open_session(int8), {"image": array_of(asked)})
     assert asked.shape == (16, 8, 8, 1)
     np.testing.assert_allclose(array_of(answered), answers, atol=probe.atol)
 
 
-def test_tolerance_tells_the_model_from_one_that_errs(dataset: Dataset, int8: Path) -> None:
-    probe = make_probe(int8, "int8", signature_of(dataset), dataset.test.inputs)
+def test_tolerance_tells_the_model_from_one_that_errs(task: Task, dataset: Dataset, int8: Path) -> None:
+    probe = make_probe(int8, task.signature, dataset.test.inputs, rounded=True)
 
     wrong = np.roll(array_of(probe.outputs[0]), 1, axis=1)
 
     assert np.abs(wrong - array_of(probe.outputs[0])).max() > 10 * probe.atol
 
 
-def test_fp32_is_held_to_a_narrower_tolerance(dataset: Dataset, fp32: Path, int8: Path) -> None:
-    signature = signature_of(dataset)
+def test_model_that_is_not_rounded_is_held_to_a_narrower_tolerance(
+    task: Task, dataset: Dataset, fp32: Path
+) -> None:
+    narrow = make_probe(fp32, task.signature, dataset.test.inputs, rounded=False)
 
-    narrow = make_probe(fp32, "fp32", signature, dataset.test.inputs)
-
-    assert narrow.atol < make_probe(int8, "int8", signature, dataset.test.inputs).atol
+    assert narrow.atol < make_probe(fp32, task.signature, dataset.test.inputs, rounded=True).atol
 
 
-def test_probe_of_few_samples_takes_them_all(dataset: Dataset, fp32: Path) -> None:
-    probe = make_probe(fp32, "fp32", signature_of(dataset), dataset.test.inputs[:3])
+def test_probe_of_few_samples_takes_them_all(task: Task, dataset: Dataset, fp32: Path) -> None:
+    few = dataset.test.take(slice(0, 3)).inputs
 
-    assert probe.inputs[0].shape == (3, 8, 8, 1)
+    assert make_probe(fp32, task.signature, few, rounded=False).inputs[0].shape == (3, 8, 8, 1)
+
+
+def test_rows_with_a_missing_number_are_not_asked() -> None:
+    inputs: Inputs = {
+        "age": np.array([1, np.nan, 3, 4], np.float32),
+        "town": np.array(["a", "b", "", "d"], object),
+    }
+
+    asked = _drawn(inputs)
+
+    assert asked["age"].tolist() == [1, 3, 4]
+    assert asked["town"].tolist() == ["a", "", "d"]
+
+
+def test_where_every_row_misses_a_number_one_is_filled_up() -> None:
+    asked = _drawn({"age": np.full(4, np.nan, np.float32)})
+
+    assert asked["age"].tolist() == [0.0]

@@ -5,13 +5,12 @@ Shape suffixes: N samples, B batch, F values of a preprocessed sample.
 
 from math import prod
 
-import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from lampyris.domain.signature import DYNAMIC, TensorSpec
 from lampyris_build.data.dataset import Samples
+from lampyris_build.evaluation.anomaly import anomaly_scores
 from lampyris_build.tasks.task import Answers, Task
 
 
@@ -41,13 +40,9 @@ class Anomaly(Task):
         return (((network(x) - x.flatten(1)) ** 2).mean(dim=1),)
 
     def score(self, answers: Answers, samples: Samples) -> float:
-        (errors_N,) = answers
-        if samples.targets is None or len(np.unique(samples.targets)) == 1:
-            return max(0.0, 1.0 - float(errors_N.mean()))
-        return float(roc_auc_score(samples.targets, errors_N))
+        scores = self.scores(answers, samples)
+        return scores.get("roc_auc", max(0.0, 1.0 - scores["mean_score"]))
 
     def scores(self, answers: Answers, samples: Samples) -> dict[str, float]:
-        scores = {"reconstruction_error": float(answers[0].mean())}
-        if samples.targets is not None and len(np.unique(samples.targets)) > 1:
-            scores["auc"] = float(roc_auc_score(samples.targets, answers[0]))
-        return scores
+        is_anomaly_N = None if samples.targets is None else samples.targets == 1
+        return anomaly_scores(answers[0], is_anomaly_N)

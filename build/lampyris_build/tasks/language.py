@@ -15,7 +15,10 @@ from lampyris_build.tasks.task import Answers, Task
 
 
 class Language(Task):
-    """A network gives logits for the token after each of (B, T); the score is how often the likeliest is right."""
+    """A network gives logits for the token after each of (B, T).
+
+    The score is how often the likeliest is right.
+    """
 
     def __init__(self, dataset: Dataset, recipe: Recipe) -> None:
         super().__init__(dataset)

@@ -14,7 +14,7 @@ from lampyris_build.tasks.task import Answers, Task
 
 
 class Regression(Task):
-    """A network gives numbers of mean 0 and deviation 1, (B, T); served are (B,) or (B, T) in the target's unit.
+    """A network gives numbers of mean 0 and deviation 1, (B, T); served is the target in its own unit.
 
     The score is R², and 0 where that is less.
     """

@@ -37,7 +37,7 @@ _SHOWN: dict[str, tuple[str, Callable[[float], str]]] = {
     "mae": ("MAE", _number),
     "token_accuracy": ("next token right", percent),
     "perplexity": ("perplexity", _number),
-    "reconstruction_error": ("reconstruction error", _number),
+    "mean_score": ("mean score", _number),
     "fidelity": ("like uncompressed", percent),
 }
 
