@@ -19,8 +19,8 @@ def test_gap_beyond_chance_is_overfitting() -> None:
 
     assert statement == (
         "It has overfitted. It scores 99.8% on its training set and 91.2% on data it has never seen: "
-        "8.6 points less, where chance explains up to 2.0. More data, augmentation, a smaller model or weight "
-        "decay help."
+        "8.6 points less, where chance explains up to 2.0. More data, augmentation, a smaller model or "
+        "weight decay help."
     )
 
 
@@ -54,15 +54,15 @@ def test_score_at_or_beyond_the_ends_is_told_too(test_score: float) -> None:
         (
             _history(1.0, 0.5, 0.6, 0.7),
             (
-                "least after epoch 2 and rose by 40% until epoch 4; training.patience keeps the weights of the "
-                "better epoch."
+                "least after epoch 2 and rose by 40% until epoch 4; training.patience keeps the weights "
+                "of the better epoch."
             ),
         ),
         (
             _history(1.0, 0.5, 0.6, 0.7, stopped_early=True),
             (
-                "stopped after epoch 4, as the validation loss had been least after epoch 2; it has the weights of "
-                "that epoch."
+                "stopped after epoch 4, as the validation loss had been least after epoch 2; it has the "
+                "weights of that epoch."
             ),
         ),
         (
