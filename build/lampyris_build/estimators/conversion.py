@@ -22,6 +22,9 @@ from lampyris_build.export import OPSET
 # The last that all operators of skl2onnx are written for.
 ML_OPSET: Final = 3
 _ML: Final = "ai.onnx.ml"
+# What skl2onnx makes of scikit-learn's own pattern of a word, and what that means in RE2.
+_ASCII_WORD: Final = b"[a-zA-Z0-9_]+"
+_WORD: Final = rb"[\p{L}\p{N}_]{2,}"
 
 
 class _PlainAttributes:
@@ -81,11 +84,28 @@ def to_graph(estimator: BaseEstimator, types: Sequence[tuple[str, Any]]) -> onnx
         wanted = model.graph.output[-1].name
         graph: onnx.ModelProto = Extractor(model).extract_model([name for name, _ in types], [wanted])
         _declare_opsets(graph)
+        _read_unicode(graph)
     # Its converters are hundreds, and fail in as many ways.
     except Exception as error:
         reason = str(error).strip().split("\n")[0]
         raise ConversionFailed(model=type(estimator).__name__, reason=reason) from error
     return graph
+
+
+def _read_unicode(model: onnx.ModelProto) -> None:
+    """Let words be what scikit-learn takes for words, in any script, and be read wherever the model runs.
+
+    The default locale, en_US, is not installed everywhere. In that of C, capital letters outside ASCII stay
+    as they are, which scikit-learn lower-cases: the check of parity tells.
+    """
+    for node in model.graph.node:
+        for attribute in list(node.attribute):
+            if node.op_type == "StringNormalizer" and attribute.name == "locale":
+                node.attribute.remove(attribute)
+            if node.op_type == "Tokenizer" and attribute.s == _ASCII_WORD:
+                attribute.s = _WORD
+        if node.op_type == "StringNormalizer":
+            node.attribute.append(helper.make_attribute("locale", "C"))
 
 
 def _declare_opsets(model: onnx.ModelProto) -> None:

@@ -14,7 +14,7 @@ from lampyris.domain.signature import Signature
 from lampyris_build.data.dataset import Inputs
 from lampyris_build.estimators.conversion import to_graph
 from lampyris_build.estimators.front import Front
-from lampyris_build.estimators.graph import add_output, apart
+from lampyris_build.imports.graph import answer_with, apart, append
 from lampyris_build.tasks.task import Answers
 from lampyris_build.trained import in_batches
 
@@ -47,7 +47,10 @@ class FittedEstimator:
     def export(self, path: Path) -> None:
         """Write all of it as one graph. Raises: ConversionFailed."""
         model = apart(to_graph(self._estimator, self._front.types))
-        add_output(model, self.signature.outputs[0], mean=self._mean, std=self._std)
+        answer = model.graph.output[0].name
+        if self._mean is not None and self._std is not None:
+            answer = append(model, "Add", append(model, "Mul", answer, self._std), self._mean)
+        answer_with(model, answer, self.signature.outputs[0])
         self._front.write(model, path)
 
     def _answers(self, batch: Inputs) -> Answers:

@@ -14,8 +14,8 @@ from skl2onnx.common.data_types import FloatTensorType
 from torch import nn
 
 from lampyris_build.data.dataset import Inputs
-from lampyris_build.estimators.graph import join
 from lampyris_build.estimators.torch_export import export_module
+from lampyris_build.imports.graph import join
 from lampyris_build.preprocessing.encoding import Encoding
 from lampyris_build.preprocessing.module import Preprocessing
 from lampyris_build.tasks.task import as_tensors

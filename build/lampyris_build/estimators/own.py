@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from lampyris_build.data.dataset import Dataset, Feature, Inputs
 from lampyris_build.errors import InvalidRecipe
 from lampyris_build.estimators.front import Front
-from lampyris_build.estimators.graph import add_input
+from lampyris_build.imports.graph import add_input
 from lampyris_build.imports.import_path import load_object
 from lampyris_build.recipe import Recipe
 from lampyris_build.recipe.models import SklearnModel
@@ -77,7 +77,8 @@ class _MatrixFront:
 
     def write(self, model: onnx.ModelProto, path: Path) -> None:
         spec = self._feature.spec
-        add_input(model, 0, spec, shape=(-1, self._width), cast=spec.datatype != "FP32")
+        name = model.graph.input[0].name
+        add_input(model, name, spec, shape=(-1, self._width), cast=spec.datatype != "FP32")
         onnx.save(model, path)
 
 
@@ -95,7 +96,7 @@ class _TextFront:
         return inputs[self._feature.name]
 
     def write(self, model: onnx.ModelProto, path: Path) -> None:
-        add_input(model, 0, self._feature.spec, shape=(-1, 1))
+        add_input(model, model.graph.input[0].name, self._feature.spec, shape=(-1, 1))
         onnx.save(model, path)
 
 
@@ -116,9 +117,9 @@ class _TableFront:
         return pa.table({feature.name: inputs[feature.name] for feature in self._features})
 
     def write(self, model: onnx.ModelProto, path: Path) -> None:
-        for place, value in enumerate(model.graph.input):
-            (feature,) = (one for one in self._features if value.name.endswith(f".{one.name}"))
-            add_input(model, place, feature.spec, shape=(-1, 1))
+        names = [value.name for value in model.graph.input]
+        for name, feature in zip(names, self._features, strict=True):
+            add_input(model, name, feature.spec, shape=(-1, 1))
         onnx.save(model, path)
 
 
