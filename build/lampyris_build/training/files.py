@@ -1,6 +1,7 @@
 """Files that are replaced whole."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from lampyris_build.errors import WriteFailed
@@ -20,5 +21,6 @@ def write_atomically(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise WriteFailed(path=path, reason=error.strerror or str(error)) from error

@@ -1,11 +1,13 @@
 """A learner and a problem so small that an epoch takes milliseconds."""
 
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
+from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 from torch import nn
@@ -15,7 +17,7 @@ from lampyris_build.recipe.training import Training
 from lampyris_build.stages import Stage
 
 
-class Learner(nn.Module):
+class _Learner(nn.Module):
     """Noise on its inputs and dropout: two things that are random in every step."""
 
     def __init__(self) -> None:
@@ -32,7 +34,7 @@ class Learner(nn.Module):
         return nn.functional.cross_entropy(self.network(x), targets)
 
 
-class QuietStage(Stage):
+class _QuietStage(Stage):
     """A stage in which somebody may press Ctrl-C after a given step."""
 
     def __init__(self, interrupted_after: int | None = None) -> None:
@@ -48,20 +50,25 @@ class QuietStage(Stage):
             raise KeyboardInterrupt
 
 
-def samples(count: int, seed: int) -> Samples:
+def _samples(count: int, seed: int) -> Samples:
     rng = np.random.default_rng(seed)
     features = rng.normal(size=(count, 6)).astype(np.float32)
     return Samples(inputs={"features": features}, targets=features[:, :3].argmax(axis=1))
 
 
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)  # so small a network gains nothing from a second
+
+
 @pytest.fixture
 def train_set() -> Samples:
-    return samples(70, 1)
+    return _samples(70, 1)
 
 
 @pytest.fixture
 def validation_set() -> Samples:
-    return samples(30, 2)
+    return _samples(30, 2)
 
 
 @pytest.fixture
@@ -71,17 +78,31 @@ def settings() -> Training:
 
 
 @pytest.fixture
-def new_learner() -> Callable[[], Learner]:
-    def new() -> Learner:
+def new_learner() -> Callable[[], nn.Module]:
+    def new() -> nn.Module:
         torch.manual_seed(0)
-        return Learner()
+        return _Learner()
 
     return new
 
 
-def weights(learner: nn.Module) -> np.ndarray:
-    return torch.cat([one.flatten().to(torch.float64) for one in learner.state_dict().values()]).numpy()
+@pytest.fixture
+def new_stage() -> type[Stage]:
+    return _QuietStage
 
 
-def changed(settings: Training, **changes: object) -> Training:
-    return msgspec.structs.replace(settings, **changes)
+@pytest.fixture
+def weights() -> Callable[[nn.Module], NDArray[Any]]:
+    def flat(learner: nn.Module) -> NDArray[Any]:
+        return torch.cat([one.flatten().to(torch.float64) for one in learner.state_dict().values()]).numpy()
+
+    return flat
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """Let no file grow beyond 64 KB, as a full disk would."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

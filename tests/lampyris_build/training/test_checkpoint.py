@@ -1,62 +1,96 @@
 from pathlib import Path
 
-import msgspec
 import pytest
 import torch
-from torch import nn, optim
+from torch import nn
 
-from lampyris_build.checkpoint import Checkpoint, training_digest
-from lampyris_build.data import load_dataset
-from lampyris_build.recipe import Compression, Recipe
+from lampyris_build.errors import WriteFailed
+from lampyris_build.training.checkpoint import Checkpoint
 
-
-def model_and_optimizer() -> tuple[nn.Module, optim.Optimizer]:
-    model = nn.Linear(3, 2)
-    return model, optim.AdamW(model.parameters())
-
-
-def test_checkpoint_brings_back_weights_and_random_state(tmp_path: Path) -> None:
-    model, optimizer = model_and_optimizer()
-    Checkpoint(tmp_path / "one.checkpoint", "digest").save(3, model, optimizer)
-    expected = torch.rand(4)
-    other, other_optimizer = model_and_optimizer()
-
-    epochs = Checkpoint(tmp_path / "one.checkpoint", "digest").restore(other, other_optimizer)
-
-    assert epochs == 3
-    assert torch.equal(other.state_dict()["weight"], model.state_dict()["weight"])
-    assert torch.equal(torch.rand(4), expected)
+STATE = {
+    "learner": {"weight": torch.arange(6.0).reshape(2, 3), "count": torch.tensor(3)},
+    "optimizer": {
+        "state": {0: {"step": torch.tensor(2.0), "history": [torch.ones(2), None]}},
+        "betas": (0.9, 0.99),
+    },
+    "best": float("inf"),
+    "rows": [],
+}
 
 
-@pytest.mark.parametrize("damage", [b"", b"not a checkpoint", b"PK\x03\x04"])
+def test_state_comes_back_as_it_was(tmp_path: Path) -> None:
+    Checkpoint(tmp_path / "one", "digest").save(STATE)
+
+    state = Checkpoint(tmp_path / "one", "digest").load()
+
+    assert state is not None
+    assert torch.equal(state["learner"]["weight"], STATE["learner"]["weight"])  # type: ignore[index]
+    assert state["optimizer"]["state"][0]["step"] == 2
+    assert torch.equal(state["optimizer"]["state"][0]["history"][0], torch.ones(2))
+    assert state["optimizer"]["state"][0]["history"][1] is None
+    assert state["optimizer"]["betas"] == (0.9, 0.99)
+    assert state["best"] == float("inf")
+    assert state["rows"] == []
+
+
+def test_tensors_that_share_memory_are_kept(tmp_path: Path) -> None:
+    tied = nn.Embedding(4, 3)
+    head = nn.Linear(3, 4, bias=False)
+    head.weight = tied.weight
+
+    Checkpoint(tmp_path / "one", "digest").save({"tied": tied.state_dict(), "head": head.state_dict()})
+
+    state = Checkpoint(tmp_path / "one", "digest").load()
+    assert state is not None
+    assert torch.equal(state["tied"]["weight"], state["head"]["weight"])
+
+
+def test_checkpoint_of_another_training_is_not_used(tmp_path: Path) -> None:
+    Checkpoint(tmp_path / "one", "digest").save(STATE)
+
+    assert Checkpoint(tmp_path / "one", "other").load() is None
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a checkpoint", b"\x08\0\0\0\0\0\0\0{}      ", b"PK\x03\x04"])
 def test_damaged_checkpoint_counts_as_none(tmp_path: Path, damage: bytes) -> None:
-    path = tmp_path / "one.checkpoint"
-    path.write_bytes(damage)
+    (tmp_path / "one").write_bytes(damage)
 
-    assert Checkpoint(path, "digest").restore(*model_and_optimizer()) == 0
+    assert Checkpoint(tmp_path / "one", "digest").load() is None
 
 
 def test_checkpoint_cut_short_counts_as_none(tmp_path: Path) -> None:
-    path = tmp_path / "one.checkpoint"
-    Checkpoint(path, "digest").save(1, *model_and_optimizer())
-    path.write_bytes(path.read_bytes()[:-100])
+    Checkpoint(tmp_path / "one", "digest").save(STATE)
+    (tmp_path / "one").write_bytes((tmp_path / "one").read_bytes()[:-5])
 
-    assert Checkpoint(path, "digest").restore(*model_and_optimizer()) == 0
+    assert Checkpoint(tmp_path / "one", "digest").load() is None
+
+
+def test_without_a_checkpoint_there_is_nothing_to_load(tmp_path: Path) -> None:
+    assert Checkpoint(tmp_path / "none", "digest").load() is None
 
 
 def test_saving_leaves_nothing_but_the_checkpoint(tmp_path: Path) -> None:
-    checkpoint = Checkpoint(tmp_path / "one.checkpoint", "digest")
+    checkpoint = Checkpoint(tmp_path / "folder" / "one", "digest")
 
-    checkpoint.save(1, *model_and_optimizer())
-    checkpoint.save(2, *model_and_optimizer())
+    checkpoint.save(STATE)
+    checkpoint.save(STATE)
 
-    assert [path.name for path in tmp_path.iterdir()] == ["one.checkpoint"]
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["one"]
 
 
-def test_digest_covers_what_decides_the_weights_and_nothing_else(recipe: Recipe) -> None:
-    dataset = load_dataset(recipe)
-    fp32 = msgspec.structs.replace(recipe, compression=Compression(precision="fp32"))
-    other = msgspec.structs.replace(recipe, seed=4)
+def test_checkpoint_is_due_when_it_is_old(tmp_path: Path) -> None:
+    assert Checkpoint(tmp_path / "one", "digest", every_s=0).due
+    assert not Checkpoint(tmp_path / "one", "digest", every_s=3600).due
 
-    assert training_digest(recipe, dataset) == training_digest(fp32, dataset)
-    assert training_digest(recipe, dataset) != training_digest(other, dataset)
+
+def test_full_disk_is_told_and_leaves_the_checkpoint_before(tmp_path: Path, small_files: None) -> None:
+    checkpoint = Checkpoint(tmp_path / "one", "digest")
+    checkpoint.save(STATE)
+
+    with pytest.raises(WriteFailed, match=r"one could not be written: File too large"):
+        checkpoint.save({"learner": torch.zeros(100_000)})
+
+    state = checkpoint.load()
+    assert state is not None
+    assert torch.equal(state["learner"]["weight"], STATE["learner"]["weight"])  # type: ignore[index]
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
