@@ -9,7 +9,7 @@ from typing import Final, Literal
 from lampyris_build.report.markup import Html, element, text
 
 _WIDTH, _HEIGHT = 460, 290
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 14, 28, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 14, 30, 44
 _TICKS: Final = 5  # about so many
 _MAX_POINTS: Final = 1500  # more are neither seen nor worth their bytes
 _LETTER: Final = 6.6  # how wide one is, about
@@ -111,15 +111,11 @@ def _axes(x: Axis, y: Axis) -> Html:
         words.append(_words(y.tell(tick), _LEFT - 7, place + 4, "end"))
         grid.append(f"M{_LEFT} {place:.1f}H{right}")
     words.append(_words(x.label, (_LEFT + right) / 2, _HEIGHT - 6, "middle"))
-    middle = (_TOP + bottom) / 2
-    upright = element(
-        "text", text(y.label), text_anchor="middle", transform=f"translate(12 {middle}) rotate(-90)"
-    )
+    words.append(_words(y.label, 2, 14, "start"))
     return Html(
         element("path", d="".join(grid), class_="grid")
         + element("path", d="".join(lines), class_="axis")
         + "".join(words)
-        + upright
     )
 
 
@@ -135,14 +131,15 @@ def _drawn(series: Series, x: Axis, y: Axis) -> Html:
     if series.kind == "bars":
         return _bars(points, series)
     told = [f"{a:.1f} {b:.1f}" for a, b in points]
-    match series.kind:
+    kind: Kind = "dots" if len(points) == 1 else series.kind  # a line has two ends
+    match kind:
         case "dots":
             path = "".join(f"M{one}h0" for one in told)
         case "steps":
             path = f"M{told[0]}" + "".join(f"H{a:.1f}V{b:.1f}" for a, b in points[1:])
         case _:
             path = "M" + "L".join(told)
-    return element("path", d=path, class_=f"{series.kind} c{series.color}")
+    return element("path", d=path, class_=f"{kind} c{series.color}")
 
 
 def _bars(points: list[tuple[float, float]], series: Series) -> Html:
@@ -163,14 +160,16 @@ def _marked(mark: Mark, x: Axis, y: Axis) -> Html:
 
 
 def _legend(series: Sequence[Series]) -> Html:
-    drawn, across = [], float(_LEFT)
-    for one in series:
-        swatch = f"M{across:.1f} 12h14" if one.kind != "dots" else f"M{across + 7:.1f} 12h0"
+    widths = [34 + _LETTER * len(one.name) for one in series]
+    across, drawn = _WIDTH - _RIGHT + 14 - sum(widths), []
+    for one, width in zip(series, widths, strict=True):
+        swatch = f"M{across + 7:.1f} 10h0" if one.kind == "dots" else f"M{across:.1f} 10h14"
+        kind = one.kind if one.kind in {"dots", "guide"} else "line"
         drawn += [
-            element("path", d=swatch, class_=f"{'line' if one.kind == 'steps' else one.kind} c{one.color}"),
-            _words(one.name, across + 19, 16, "start"),
+            element("path", d=swatch, class_=f"{kind} c{one.color}"),
+            _words(one.name, across + 18, 14, "start"),
         ]
-        across += 19 + _LETTER * len(one.name) + 18
+        across += width
     return Html("".join(drawn))
 
 

@@ -22,7 +22,7 @@ def choice(report: Report) -> Html:
     trials = report.trials
     if not trials:
         return NOTHING
-    score = axis_of("score", [one.score for one in trials])
+    score = axis_of("score", [one.score for one in trials], tell=lambda value: f"{100 * value:.4g} %")
     drawn = [
         _front(trials, score, "latency, p50", lambda one: one.latency_p50_ms, told.milliseconds),
         _front(trials, score, "size", lambda one: one.size_bytes, told.size),
@@ -62,7 +62,9 @@ def _front(
         [
             drawn("", line, "steps", 3),
             drawn("beaten", [one for one in trials if not one.is_on_front], "dots", 3),
-            drawn("Pareto front", [one for one in trials if one.is_on_front], "dots", 0),
+            drawn(
+                "Pareto front", [one for one in trials if one.is_on_front and not one.is_picked], "dots", 0
+            ),
             drawn("picked", picked, "dots", 1),
         ],
         [Mark(x=cost(one), y=one.score, words=one.name) for one in picked],

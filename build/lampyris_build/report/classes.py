@@ -1,6 +1,6 @@
 """A classifier class by class."""
 
-from typing import Any
+from typing import Any, Final
 
 from numpy.typing import NDArray
 
@@ -8,8 +8,10 @@ from lampyris_build.evaluation.classification import class_scores, confusion_mat
 from lampyris_build.report import told
 from lampyris_build.report.certainty import certainty
 from lampyris_build.report.confusion import confusion, pairs
-from lampyris_build.report.markup import NOTHING, Html, join, section, table
+from lampyris_build.report.markup import NOTHING, Html, beside, element, join, section, table, text
 from lampyris_build.report.report import Report
+
+_MOST_SHOWN: Final = 30  # more are shown to those who ask
 
 
 def classes(report: Report) -> Html:
@@ -21,8 +23,7 @@ def classes(report: Report) -> Html:
         [
             section(
                 "What it takes for what",
-                confusion(counts_KK, report.classes),
-                pairs(counts_KK, report.classes),
+                beside(confusion(counts_KK, report.classes), pairs(counts_KK, report.classes)),
             ),
             section("Class by class", _each(*answers, report.classes)),
             section("How sure it is", certainty(*answers, report.classes)),
@@ -36,4 +37,7 @@ def _each(probabilities_NK: NDArray[Any], labels_N: NDArray[Any], names: tuple[s
         for one in class_scores(probabilities_NK, labels_N, names)
     ]
     header = ("Class", "Precision", "Recall", "F1", "Samples")
-    return table(header, rows, numbers=range(1, 5), caption="Each class against all others")
+    every = table(header, rows, numbers=range(1, 5), caption="Each class against all others")
+    if len(names) <= _MOST_SHOWN:
+        return every
+    return element("details", element("summary", text(f"All {len(names)} classes")), every)

@@ -20,7 +20,7 @@ def folds(report: Report) -> Html:
             "in none of them. The spread is the standard deviation."
         ),
         table(
-            ("", *(name.replace("_", " ") for name in mean)),
+            ("", *(told.score_name(name) for name in mean)),
             [(title, *(told.figure(scores[name]) for name in mean)) for title, scores in rows],
             numbers=range(1, len(mean) + 1),
             caption="Scores of the folds",

@@ -50,6 +50,11 @@ def figures(*drawn: Html) -> Html:
     return element("div", *drawn, class_="figures") if drawn else NOTHING
 
 
+def beside(*parts: Html) -> Html:
+    """Set parts of any width beside each other, as far as there is room."""
+    return element("div", *parts, class_="beside")
+
+
 def scrolled(content: Html, label: str) -> Html:
     """Let what may be wider than the page scroll by itself, by keyboard too."""
     return element("div", content, class_="wide", tabindex=0, role="region", aria_label=label)

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from lampyris_build.report import told
-from lampyris_build.report.markup import NOTHING, Html, element, paragraph, section, table, text
+from lampyris_build.report.markup import NOTHING, Html, beside, element, paragraph, section, table, text
 from lampyris_build.report.report import Report
 
 
@@ -15,8 +15,10 @@ def data(report: Report) -> Html:
     notes = [element("li", text(note)) for note in report.notes]
     return section(
         "Data",
-        table(("Set", "Samples"), rows, numbers=range(1, 2), caption="How many samples there are"),
-        element("ul", *notes) if notes else NOTHING,
+        beside(
+            table(("Set", "Samples"), rows, numbers=range(1, 2), caption="How many samples there are"),
+            element("ul", *notes) if notes else NOTHING,
+        ),
     )
 
 

@@ -16,7 +16,7 @@ _SAMPLES: Final = 12
 _PICTURES: Final = 48
 _TEXTS: Final = 5
 _MOST_COLUMNS: Final = 8
-_GALLERY: Final = ("image", "series", "vector")
+_GALLERY: Final = ("image", "series")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +63,8 @@ def _classified(report: Report) -> Html:
             section(
                 "Worst mistakes",
                 paragraph(
-                    f"It is wrong about {len(wrong):,} of {len(labels_N):,} samples. "
-                    "These are the answers that it was surest of."
+                    f"It is wrong about {len(wrong):,} of {len(labels_N):,} samples; these are the answers "
+                    "that it was surest of. First what is right, then the answer, and how sure it was."
                 )
                 if len(wrong)
                 else Html(""),
@@ -152,8 +152,7 @@ def _spaced(count: int) -> list[int]:
 
 
 def _all(report: Report, chosen: list[_Told]) -> Html:
-    first = report.features[0]
-    if len(report.features) == 1 and first.kind in _GALLERY:
+    if len(report.features) == 1 and report.features[0].kind in _GALLERY:
         return element("div", *(_card(report, one) for one in chosen), class_="gallery")
     features = report.features[:_MOST_COLUMNS]
     left_out = len(report.features) - len(features)
@@ -166,7 +165,7 @@ def _all(report: Report, chosen: list[_Told]) -> Html:
             ),
             *(["…"] if left_out else []),
             one.truth,
-            one.answer if one.is_right else element("strong", text(one.answer), class_="wrong"),
+            _answer(one),
         )
         for one in chosen
     ]
@@ -177,14 +176,10 @@ def _all(report: Report, chosen: list[_Told]) -> Html:
 
 def _card(report: Report, one: _Told) -> Html:
     (feature,) = report.features
-    words = f"{one.truth} → {one.answer}" if one.truth else one.answer
-    return element(
-        "figure",
-        shown(feature, report.test.inputs[feature.name][one.place], f"Sample {one.place}"),
-        element(
-            "figcaption",
-            *([element("span", text(one.truth)), text(" → ")] if one.truth else []),
-            element("strong", text(one.answer), class_="right" if one.is_right else "wrong"),
-        ),
-        title=words,
-    )
+    shape = shown(feature, report.test.inputs[feature.name][one.place], f"Sample {one.place}")
+    truth = [text(f"{one.truth} → ")] if one.truth else []
+    return element("figure", shape, element("figcaption", *truth, _answer(one)))
+
+
+def _answer(one: _Told) -> Html:
+    return element("strong", text(one.answer), class_="right" if one.is_right else "wrong")

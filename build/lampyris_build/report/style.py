@@ -19,7 +19,9 @@ h2 { margin: 2.5rem 0 .75rem; font-size: 1.15rem; border-bottom: 1px solid #8886
 .tiles dd { margin: 0; font-size: 1.25rem; font-variant-numeric: tabular-nums; }
 .tiles dd.before { font-size: .85rem; }
 .wide { overflow-x: auto; margin: .75rem 0; }
-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+.beside { display: flex; flex-wrap: wrap; gap: 0 3rem; align-items: flex-start; }
+.beside > * { max-width: 100%; }
+table { min-width: 14rem; border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding-bottom: .3rem; }
 th, td { padding: .25rem 1.2rem .25rem 0; text-align: left; vertical-align: top; font-weight: normal;
   max-width: 24rem; overflow-wrap: break-word; }
@@ -51,7 +53,7 @@ svg text { font-size: 12px; fill: var(--soft); }
 .bars { stroke: none; fill-opacity: .55; }
 .bars.c0 { fill: var(--c0); } .bars.c1 { fill: var(--c1); }
 .spark { width: 9rem; }
-.map { max-width: 36rem; }
+.map { width: 34rem; max-width: 100%; }
 .frame { stroke: #8886; stroke-width: .1; }
 .confusion td, .confusion thead th { text-align: center; padding: .25rem .4rem; min-width: 1.9rem; }
 .confusion tbody th { text-align: right; padding-right: .6rem; }
@@ -59,14 +61,14 @@ svg text { font-size: 12px; fill: var(--soft); }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); gap: 1rem; }
 .pictures { display: flex; flex-wrap: wrap; gap: .4rem; }
 .gallery img, .pictures img { width: 6rem; height: auto; image-rendering: pixelated; border-radius: .25rem; }
-.right, .wrong { font-weight: 600; }
+.right, .wrong { font-weight: 600; white-space: nowrap; }
 .wrong { color: var(--c1); }
 """
 
 # Shades of a share, from a tenth to all.
 _SHADES: Final = "".join(
-    f".s{tenth} {{ background: rgb(31 111 180 / {8 * tenth}%); }}\n"
-    f".f{tenth} {{ fill: var(--c0); fill-opacity: {tenth / 10}; }}\n"
+    f".s{tenth} {{ background: rgb(64 132 196 / {10 + 7 * tenth}%); }}\n"
+    f".f{tenth} {{ fill: var(--c0); fill-opacity: {25 + 7 * tenth}%; }}\n"
     for tenth in range(1, 11)
 )
 

@@ -36,7 +36,7 @@ def scores(report: Report) -> Html:
     """Set all scores of the forms that were kept beside each other."""
     kept = [form for form in report.forms if form.kept]
     rows = [
-        (name.replace("_", " "), *(_told(form.metrics.scores, name) for form in kept))
+        (told.score_name(name), *(_told(form.metrics.scores, name) for form in kept))
         for name in kept[0].metrics.scores
     ]
     if not rows:
