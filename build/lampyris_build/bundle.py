@@ -81,6 +81,7 @@ def write_bundle(
     for name, data in contents.items():
         (partial / FILES / name).write_bytes(data)
     for name, data in papers.items():
+        (partial / name).parent.mkdir(parents=True, exist_ok=True)
         (partial / name).write_bytes(data)
     (partial / BUNDLE_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(bundle)))
     if out.exists():

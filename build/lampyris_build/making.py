@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 import torch
 
@@ -31,10 +30,9 @@ from lampyris_build.tasks.task import Task
 from lampyris_build.trained import Trained, TrainedNetwork
 from lampyris_build.training.checkpoint import Checkpoint, training_digest
 from lampyris_build.training.history import History
-from lampyris_build.training.log import CsvLog
+from lampyris_build.training.log import log_for
 from lampyris_build.training.loop import train
 
-LOG_FILE: Final = "training.csv"
 _ESTIMATORS = (LinearModel, LogisticModel, SvmModel, ForestModel, BoostingModel, SklearnModel)
 _IMPORTED = (OnnxModel, KerasModel, HuggingFaceModel)
 
@@ -59,7 +57,8 @@ def make(
 ) -> Made:
     """Make the recipe's model.
 
-    A network's training keeps its checkpoint in `folder`, and goes on from it unless `fresh`.
+    A network's training keeps its checkpoint in `folder`, and goes on from it unless `fresh`. What it takes
+    down is in `folder`/log.
 
     Raises: BuildError.
     """
@@ -87,7 +86,7 @@ def make(
     checkpoint, log = None, None
     if folder is not None:
         checkpoint = Checkpoint(folder / "checkpoint.safetensors", training_digest(recipe, dataset))
-        log = CsvLog(folder / LOG_FILE)
+        log = log_for(recipe.training, folder / "log")
         if fresh:
             checkpoint.remove()
     history = train(

@@ -5,7 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # they import torch, which takes seconds
     from lampyris_build.compression.chain import Chain
     from lampyris_build.evaluation.cross_validation import Folds
     from lampyris_build.making import Made
+    from lampyris_build.reporting import Comparison
     from lampyris_build.tasks.task import Task
 
 REPORT_FILE = "report.html"
@@ -34,7 +35,6 @@ _KINDS: Final[dict[Kind, str]] = {
     "category": "categories",
     "text": "texts",
 }
-_LEARNT = 2048  # samples of the training set that the model is asked about again
 _CALIBRATION = 4096  # samples of the training set at most that compression may look at
 
 
@@ -75,12 +75,19 @@ class Candidate:
 
 
 def build(
-    recipe: Recipe, out: Path, *, console: Console, fresh: bool = False, workers: int = 1
+    recipe: Recipe,
+    out: Path,
+    *,
+    console: Console,
+    fresh: bool = False,
+    workers: int = 1,
+    comparison: "Comparison | None" = None,
 ) -> BuildResult:
     """Build the recipe's model and put the bundle at `out`; show progress on the console.
 
     The training keeps a checkpoint beside `out` until the bundle is whole, and goes on from one that it finds
-    there; `fresh` ignores it. `workers` processes share every batch of it.
+    there; `fresh` ignores it. `workers` processes share every batch of it. The report shows
+    the `comparison` after which this model was picked, if there was one.
 
     Raises: BuildError, whichever stage finds the reason.
     """
@@ -97,16 +104,29 @@ def build(
             variants = _timed(candidate)
             _check_score(recipe, candidate)
             stage.outcome = ", ".join(f"{name} {one.score:.2%}" for name, one in variants.items())
-            generalisation = _generalisation(recipe, dataset, candidate)
         folds = None
         if recipe.evaluation.folds is not None:
             with stages.stage("folds") as stage:
                 folds = _cross_validate(recipe, dataset, stage)
         with stages.stage("report") as stage:
-            report = b""
-            stage.outcome = f"{len(report) / 1000:,.0f} KB"
+            from lampyris_build.provenance import provenance_of  # noqa: PLC0415 - torch
+            from lampyris_build.reporting import report_of  # noqa: PLC0415 - torch
+
+            provenance = provenance_of(recipe, dataset)
+            report = report_of(
+                recipe,
+                dataset,
+                candidate,
+                variants=variants,
+                folds=folds,
+                elapsed_s=stages.elapsed_s,
+                provenance=provenance,
+                comparison=comparison,
+            )
+            stage.outcome = f"{REPORT_FILE}, {len(report) / 1000:,.0f} KB"
         with stages.stage("bundle") as stage:
-            bundle = _bundle(recipe, dataset, candidate, variants, out, report)
+            papers = {REPORT_FILE: report.encode()} | _taken_down(place / "log")
+            bundle = _bundle(recipe, candidate, out, variants=variants, provenance=provenance, papers=papers)
             stage.outcome = str(out)
         shutil.rmtree(place, ignore_errors=True)
     return BuildResult(
@@ -192,8 +212,8 @@ def check_recipe(recipe: Recipe) -> None:
     ):
         raise InvalidRecipe(
             recipe=recipe.name,
-            reason=f"task {recipe.task} has no accuracy: leave min_accuracy, max_drop_fp32 and max_drop_live out of "
-            "[gates], and hold the score with export.min_score and compression.max_drop.",
+            reason=f"task {recipe.task} has no accuracy: leave min_accuracy, max_drop_fp32 and max_drop_live "
+            "out of [gates], and hold the score with export.min_score and compression.max_drop.",
         )
 
 
@@ -212,23 +232,6 @@ def _check_score(recipe: Recipe, candidate: Candidate) -> None:
     # Written so that NaN fails too.
     if not score >= recipe.export.min_score:
         raise ScoreFloor(score=score, floor=recipe.export.min_score)
-
-
-def _generalisation(recipe: Recipe, dataset: Dataset, candidate: Candidate) -> str | None:
-    """Say whether the model learnt what holds in general; None where there is no telling."""
-    from lampyris_build.evaluation.overfitting import overfitting_statement  # noqa: PLC0415 - torch, as above
-    from lampyris_build.evaluation.session import open_session, run  # noqa: PLC0415
-
-    if recipe.task == "generation":
-        return None
-    shipped, task = candidate.chain.shipped, candidate.task
-    learnt = task.asked(dataset.train.take(slice(0, _LEARNT)))
-    return overfitting_statement(
-        train_score=task.score(run(open_session(shipped.path), learnt.inputs), learnt),
-        test_score=shipped.metrics.score,
-        test_rows=len(candidate.test),
-        history=candidate.made.history,
-    )
 
 
 def _cross_validate(recipe: Recipe, dataset: Dataset, stage: Stage) -> "Folds":
@@ -251,34 +254,37 @@ def _cross_validate(recipe: Recipe, dataset: Dataset, stage: Stage) -> "Folds":
     return folds
 
 
+def _taken_down(folder: Path) -> dict[str, bytes]:
+    """Read what a training took down, by its place in the folder."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
 def _bundle(
     recipe: Recipe,
-    dataset: Dataset,
     candidate: Candidate,
-    variants: dict[str, Metrics],
     out: Path,
-    report: bytes,
+    *,
+    variants: dict[str, Metrics],
+    provenance: dict[str, Any],
+    papers: dict[str, bytes],
 ) -> Bundle:
-    from lampyris_build import evaluation_set, probe, provenance  # noqa: PLC0415 - torch
+    from lampyris_build.evaluation_set import make_evaluation_set  # noqa: PLC0415 - torch, as above
+    from lampyris_build.probe import make_probe  # noqa: PLC0415
 
-    signature, shipped = candidate.made.trained.signature, candidate.chain.shipped
+    signature, shipped, test = candidate.made.trained.signature, candidate.chain.shipped, candidate.test
     classifies = recipe.task == "classification"
-    compares = recipe.gates.max_drop_fp32 is not None and classifies
-    papers = {REPORT_FILE: report}
+    compares = recipe.gates.max_drop_fp32 is not None
     return write_bundle(
         out,
         recipe=recipe,
         model=shipped.path,
         signature=signature,
-        probe=probe.make_probe(
-            shipped.path, signature, candidate.test.inputs, rounded=shipped.step is not None
-        ),
-        evaluation_set=evaluation_set.make_evaluation_set(candidate.test, recipe.seed)
-        if classifies
-        else None,
+        probe=make_probe(shipped.path, signature, test.inputs, rounded=shipped.step is not None),
+        evaluation_set=make_evaluation_set(test, recipe.seed) if classifies else None,
         reference=candidate.chain.variants[0].path if compares else None,
         metrics=variants,
-        provenance=provenance.provenance_of(recipe, dataset),
+        provenance=provenance,
         papers=papers,
     )
 
