@@ -36,13 +36,10 @@ def moments(
     count, mean, squares = 0, np.zeros(len(fill_F)), np.zeros(len(fill_F))
     for chunk_NF in _chunks(values):
         filled_NF = np.where(np.isnan(chunk_NF), fill_F, chunk_NF)
-        chunk_mean = filled_NF.mean(axis=0)
-        difference = chunk_mean - mean
-        total = count + len(filled_NF)
-        squares += ((filled_NF - chunk_mean) ** 2).sum(axis=0) + difference**2 * count * len(
-            filled_NF
-        ) / total
-        mean += difference * len(filled_NF) / total
+        rows, chunk_mean = len(filled_NF), filled_NF.mean(axis=0)
+        difference, total = chunk_mean - mean, count + rows
+        squares += ((filled_NF - chunk_mean) ** 2).sum(axis=0) + difference**2 * count * rows / total
+        mean += difference * rows / total
         count = total
     deviation = np.sqrt(squares / count)
     # Rounding leaves a constant, such as 0.1 a thousand times, with a deviation that is not quite 0.

@@ -199,6 +199,15 @@ def test_rows_of_a_group_stay_in_their_order() -> None:
         assert places == sorted(places)
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_three_groups_are_enough_however_small(seed: int) -> None:
+    keys = np.repeat([0, 1, 2], (1, 1, 10))
+
+    dataset = split(numbers(12, keys=keys), Split(by="group"), seed, "regression")
+
+    assert all(len(one) for one in sets(dataset))
+
+
 def test_large_group_is_never_all_there_is_to_train_on() -> None:
     keys = np.repeat([0, 1, 2], (90, 5, 5))
 

@@ -94,6 +94,11 @@ def test_capital_letters_make_no_difference(encoding: Encoding, form: str) -> No
     assert ids_of(encoding, form) == [known]
 
 
+@pytest.mark.parametrize("form", ["été", "Été", "ÉTÉ"])
+def test_capital_letters_that_the_training_set_lacks_are_known(form: str) -> None:
+    assert ids_of(text_encoding("été été"), form) == [[2, 0, 0, 0, 0, 0]]
+
+
 def test_signs_stand_apart_and_apostrophes_do_not(encoding: Encoding) -> None:
     assert ids_of(encoding, "mat.") == ids_of(encoding, "mat .")
     assert len([one for one in ids_of(encoding, "didn't")[0] if one]) == 1
