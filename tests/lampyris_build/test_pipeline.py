@@ -114,10 +114,12 @@ def test_without_compression_the_shipped_model_is_fp32(recipe: Recipe, tmp_path:
 
 
 def test_vectors_are_built_with_an_mlp(recipe: Recipe, tmp_path: Path) -> None:
+    assert recipe.training is not None
     recipe = msgspec.structs.replace(
         recipe,
         dataset=SklearnSource(name="wine"),
         model=MlpModel(hidden=(16,)),
+        training=msgspec.structs.replace(recipe.training, epochs=20),
         export=Export(min_score=0.8),
     )
 
