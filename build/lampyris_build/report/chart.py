@@ -191,4 +191,6 @@ def _log_ticks(low: float, high: float) -> list[float]:
         ticks = [tick for tick in ticks if low <= tick <= high]
         if len(ticks) >= 3:  # noqa: PLR2004 - fewer do not show how it grows
             break
-    return ticks[:: ceil(len(ticks) / (_TICKS + 2))] or [low, high]
+    if len(ticks) < 2:  # noqa: PLR2004 - so short an axis is about straight
+        return _ticks(low, high)
+    return ticks[:: ceil(len(ticks) / (_TICKS + 2))]
