@@ -20,10 +20,15 @@ def _fingerprints(inputs: Inputs) -> NDArray[np.uint64]:
     count = len(next(iter(inputs.values())))
     mixed = np.zeros(count, np.uint64)
     for values in inputs.values():
-        hashes = np.fromiter((_fingerprint(row) for row in values), np.int64, count)
-        mixed = mixed * _MIX + hashes.view(np.uint64)
+        mixed = mixed * _MIX + _hashes(values)
     return mixed
 
 
-def _fingerprint(row: Any) -> int:
-    return hash(row if isinstance(row, str) else row.tobytes())
+def _hashes(values: NDArray[Any]) -> NDArray[np.uint64]:
+    if values.dtype == object:
+        hashes = np.fromiter(map(hash, values), np.int64, len(values))
+    elif values.ndim == 1:
+        return np.ascontiguousarray(values).view(f"u{values.itemsize}").astype(np.uint64)
+    else:
+        hashes = np.fromiter((hash(row.tobytes()) for row in values), np.int64, len(values))
+    return hashes.view(np.uint64)

@@ -5,14 +5,13 @@ Shape suffixes: B batch, H height, W width, C channels, F features, T moments, L
 
 from typing import Self
 
-import numpy as np
 import torch
 from torch import nn
 
 from lampyris_build.data.dataset import Feature, Samples
 from lampyris_build.errors import DatasetBroken
 from lampyris_build.preprocessing.scaling import PixelNormalization, Standardization
-from lampyris_build.preprocessing.statistics import medians, moments
+from lampyris_build.preprocessing.statistics import medians, moments, pixel_moments
 from lampyris_build.preprocessing.table import Table
 
 
@@ -48,7 +47,7 @@ class Preprocessing(nn.Module):
         match feature.kind:
             case "image":
                 height, width, channels = feature.shape
-                mean, std = moments(values, np.zeros(channels, np.float32))
+                mean, std = pixel_moments(values)
                 return cls(
                     PixelNormalization(torch.from_numpy(mean), torch.from_numpy(std)),
                     (channels, height, width),

@@ -1,6 +1,7 @@
 """What is usual in a training set, found chunk by chunk: it may be larger than memory.
 
-Shape suffixes: F features, the last axis; all axes before it count the values.
+Shape suffixes: F features or C channels, the last axis, of which all axes before it count the values (N);
+V values that a pixel can have.
 """
 
 from collections.abc import Iterator
@@ -45,6 +46,24 @@ def moments(
     # Rounding leaves a constant, such as 0.1 a thousand times, with a deviation that is not quite 0.
     is_constant = deviation <= np.abs(mean) * np.finfo(np.float32).eps
     return mean.astype(np.float32), np.where(is_constant, 1.0, deviation).astype(np.float32)
+
+
+def pixel_moments(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return each channel's mean and standard deviation, (C,), from how often each of 256 values occurs.
+
+    The deviation of a constant counts as 1.
+    """
+    channels = pixels.shape[-1]
+    times_CV = np.zeros((channels, 256))
+    rows = max(1, _CHUNK_VALUES * len(pixels) // pixels.size)
+    for start in range(0, len(pixels), rows):
+        chunk_NC = pixels[start : start + rows].reshape(-1, channels)
+        times_CV += [np.bincount(chunk_NC[:, channel], minlength=256) for channel in range(channels)]
+    value_V, count = np.arange(256), pixels.size / channels
+    mean_C = times_CV @ value_V / count
+    variance_C = (times_CV * (value_V - mean_C[:, np.newaxis]) ** 2).sum(axis=1) / count
+    std_C = np.where(variance_C > 0, np.sqrt(variance_C), 1.0)
+    return mean_C.astype(np.float32), std_C.astype(np.float32)
 
 
 def _chunks(values: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
