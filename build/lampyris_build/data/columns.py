@@ -34,38 +34,51 @@ _FORMS: Final[tuple[Form, ...]] = ("number", "boolean", "date")
 
 _NUMBER: Final = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^(?i)[+-]?inf(inity)?$"
 _DATE: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?Z?$"
+_MISSING_WORDS: Final = pa.array(MISSING)
+# As they are mostly written: these are found at once.
+_MISSING_CELLS: Final = pa.array(
+    sorted({form for word in MISSING for form in (word, word.upper(), word.capitalize())} | {"NaN"})
+)
 _MICROSECONDS: Final = pa.timestamp("us")
 _DAY_US: Final = 86_400_000_000.0
 
 
 @dataclass
 class Census:
-    """What was found in a column so far; `infer` says what it holds."""
+    """What was found in a column so far; `infer` says what it holds.
+
+    `fits` counts the cells that are of each form, `unfit` those of none; cells of words may have several.
+    """
 
     cells: int = 0
     words: int = 0
-    misfits: dict[Form, int] = field(default_factory=lambda: dict.fromkeys(_FORMS, 0))
+    fits: dict[Form, int] = field(default_factory=lambda: dict.fromkeys(_FORMS, 0))
+    unfit: int = 0
     different: set[str] = field(default_factory=set)
 
     def count(self, column: pa.Array) -> None:
-        present = as_words(column)
-        filled = pc.not_equal(present, "")
-        self.cells += pc.sum(filled).as_py() or 0
-        for form in _FORMS:
-            _, is_misfit = as_numbers(column, form)
-            self.misfits[form] += int(is_misfit.sum())
-        self.words += pc.sum(pc.count_substring_regex(present, r"\S+")).as_py() or 0
+        cells = column.drop_null()
+        if pa.types.is_string(cells.type):
+            cells = cells.filter(pc.not_equal(cells, ""))
+            self.words += pc.sum(pc.count_substring(cells, " ")).as_py() or 0
+        self.cells += len(cells)
+        self.words += len(cells)
         if len(self.different) <= MAX_CATEGORIES:
-            self.different.update(pc.unique(present.filter(filled)).slice(0, MAX_CATEGORIES + 1).to_pylist())
+            self.different.update(pc.unique(as_words(cells)).slice(0, MAX_CATEGORIES + 1).to_pylist())
+        for form in _FORMS:  # no cell is of two
+            values, is_misfit = as_numbers(cells, form)
+            self.fits[form] += len(values) - int(np.isnan(values).sum())
+            cells = cells.filter(pa.array(is_misfit))
+        self.unfit += len(cells)
 
     def infer(self, wanted: ColumnType | None) -> tuple[Form, ColumnType] | None:
         """Say how to read the column and what it holds: `wanted`, if that is said; None if none can tell."""
-        form = min(_FORMS, key=lambda form: self.misfits[form])
+        form = max(_FORMS, key=lambda form: self.fits[form])
         if wanted == "number":
             return form, "number"
         if wanted is not None:
             return "words", wanted
-        if self.misfits[form] <= (1 - _LEAST_SHARE) * self.cells:
+        if self.fits[form] and self.fits[form] >= _LEAST_SHARE * (sum(self.fits.values()) + self.unfit):
             return form, "number"
         few = len(self.different) <= MAX_CATEGORIES
         if few and 2 * len(self.different) <= self.cells:
@@ -80,11 +93,23 @@ def as_numbers(column: pa.Array, form: Form) -> tuple[NDArray[np.float64], NDArr
 
     True is 1; a date is the number of days since 1970-01-01, in UTC if it says so.
     """
-    if pa.types.is_string(column.type):
-        cells = pc.utf8_trim_whitespace(column)
-        cells = pc.if_else(pc.is_in(pc.utf8_lower(cells), pa.array(MISSING)), None, cells)
-    else:
-        cells = column
+    if not pa.types.is_string(column.type):
+        return _values_and_misfits(column, form)
+    if form == "number":
+        try:
+            cells = pc.if_else(pc.is_in(column, _MISSING_CELLS), None, column)
+            return _values_and_misfits(pc.cast(cells, pa.float64()), form)
+        except pa.ArrowInvalid:  # at least one is none, or has a space before it
+            pass
+    encoded = as_words(column).dictionary_encode()
+    cells = pc.utf8_trim_whitespace(encoded.dictionary)
+    cells = pc.if_else(pc.is_in(pc.utf8_lower(cells), _MISSING_WORDS), None, cells)
+    values_D, is_misfit_D = _values_and_misfits(cells, form)
+    places = encoded.indices.to_numpy()
+    return values_D[places], is_misfit_D[places]
+
+
+def _values_and_misfits(cells: pa.Array, form: Form) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     numbers = _read(cells, form)
     is_misfit = pc.and_(pc.is_valid(cells), pc.is_null(numbers)).to_numpy(zero_copy_only=False)
     values: NDArray[Any] = numbers.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)

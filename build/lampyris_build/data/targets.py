@@ -1,5 +1,6 @@
 """From targets as they were found to what a task learns: indices of classes, or numbers."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -75,16 +76,25 @@ def _named(
         )
     if both.dtype.kind == "f":
         both = _whole(source, both)
-    values, index = np.unique(both, return_inverse=True)
+    values, index = _sorted_and_found(both)
     if both.dtype.kind in "iu" and len(values) > _MAX_NUMBERED_CLASSES:
         raise _broken(
             source,
             f"its targets are {len(values):,} different numbers, from {values[0]} to {values[-1]}; to "
             'predict how large a number is, set task = "regression".',
         )
-    index = index.astype(np.int64)
     names = tuple(str(value) for value in values)
     return names, index[: len(targets)], None if test is None else index[len(targets) :]
+
+
+def _sorted_and_found(targets: Targets) -> tuple[Sequence[Any] | Targets, NDArray[np.int64]]:
+    """Return the different values in order, and the place of each target among them."""
+    if targets.dtype != object:
+        values, index = np.unique(targets, return_inverse=True)
+        return values, index.astype(np.int64)
+    words = sorted(set(targets))
+    places = {word: place for place, word in enumerate(words)}
+    return words, np.fromiter(map(places.__getitem__, targets), np.int64, len(targets))
 
 
 def _whole(source: Source, targets: Targets) -> NDArray[np.int64]:
