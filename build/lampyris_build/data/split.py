@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lampyris_build.data.dataset import Dataset, Samples, Source
-from lampyris_build.data.repeated import count_repeated
+from lampyris_build.data.fingerprints import fingerprints
 from lampyris_build.data.spool import gather
 from lampyris_build.errors import DatasetBroken
 from lampyris_build.recipe.recipe import TaskName
@@ -35,8 +35,11 @@ def split(source: Source, settings: Split, seed: int, task: TaskName) -> Dataset
     if task == "classification":
         _check_classes(source, train)
     notes = source.notes
-    if repeated := count_repeated(train.inputs, test.inputs):
-        notes += (f"{repeated:,} of {len(test):,} test samples are in the training set too, value for value",)
+    known = np.isin(*(fingerprints(one.inputs.values()) for one in (test, train)))
+    if repeated := np.count_nonzero(known):
+        notes += (
+            f"{repeated:,} of {len(test):,} test samples are in the training set too, value for value.",
+        )
     return Dataset(
         name=source.name,
         digest=source.digest,

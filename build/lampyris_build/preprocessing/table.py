@@ -57,16 +57,12 @@ class Table(nn.Module):
         numbers = [one for one, is_category in zip(columns, self.is_category, strict=True) if not is_category]
         categories = [one for one, is_category in zip(columns, self.is_category, strict=True) if is_category]
         parts = []
+        # Stacked, not reshaped: compression takes ranges of whatever is reshaped, and here some may be NaN.
         if self.numbers is not None:
-            parts.append(self.numbers(_matrix(numbers)))
+            parts.append(self.numbers(torch.stack(numbers, dim=1)))
         if categories:
-            parts.append((_matrix(categories)[:, self.column] == self.id).to(torch.float32))
+            parts.append((torch.stack(categories, dim=1)[:, self.column] == self.id).to(torch.float32))
         return torch.cat(parts, dim=1)
-
-
-def _matrix(columns: list[torch.Tensor]) -> torch.Tensor:
-    # Three operators of ONNX, however many columns there are; torch.stack would be one more for each of them.
-    return torch.cat(columns).reshape(len(columns), -1).T
 
 
 def _standardization(numbers: list[NDArray[np.float32]]) -> Standardization:

@@ -267,7 +267,7 @@ def test_samples_in_both_sets_are_counted() -> None:
     dataset = split(classified(20, test=seen), Split(validation=0.01), 0, "regression")
 
     known = set(rows(dataset)[0]) & {3, 4}
-    assert dataset.notes == (f"{len(known)} of 3 test samples are in the training set too, value for value",)
+    assert dataset.notes == (f"{len(known)} of 3 test samples are in the training set too, value for value.",)
 
 
 def test_samples_are_equal_only_if_all_their_inputs_are() -> None:
@@ -289,7 +289,7 @@ def test_samples_are_equal_only_if_all_their_inputs_are() -> None:
 
     dataset = split(table, Split(), 0, "anomaly")
 
-    assert dataset.notes == ("1 of 3 test samples are in the training set too, value for value",)
+    assert dataset.notes == ("1 of 3 test samples are in the training set too, value for value.",)
 
 
 def test_file_larger_than_memory_is_not_read_whole(tmp_path: Path) -> None:
