@@ -36,8 +36,17 @@ def overfitting_statement(
             "of them are among it: look at the split."
         )
     else:
-        verdict = f"No sign of overfitting. {scored}; chance alone explains up to {100 * chance:.1f} points."
+        found = "No sign of overfitting" if _rise(history) <= _RISE else "Its score shows no overfitting"
+        verdict = f"{found}. {scored}; chance alone explains up to {100 * chance:.1f} points."
     return " ".join(filter(None, (verdict, _course(history))))
+
+
+def _rise(history: History | None) -> float:
+    """Return by how much of itself the validation loss has risen since it was least, if that was kept."""
+    if history is None or history.stopped_early or not history.rows:
+        return 0.0
+    least, last = best(history.rows).validation_loss, history.rows[-1].validation_loss
+    return last / least - 1 if least > 0 else 0.0
 
 
 def _course(history: History | None) -> str:
@@ -49,11 +58,11 @@ def _course(history: History | None) -> str:
             f"Its training stopped after epoch {last.epoch}, as the validation loss had been least after "
             f"epoch {least.epoch}; it has the weights of that epoch."
         )
-    if last.validation_loss > least.validation_loss * (1 + _RISE) and least.validation_loss > 0:
-        rise = last.validation_loss / least.validation_loss - 1
+    rise = _rise(history)
+    if rise > _RISE:
         return (
             f"The validation loss was least after epoch {least.epoch} and rose by {rise:.0%} until epoch "
-            f"{last.epoch}; training.patience keeps the weights of the better epoch."
+            f"{last.epoch}: it is surer than it should be. training.patience keeps the better weights."
         )
     if least is last and last.validation_loss < before.validation_loss * (1 - _FALL):
         return "The validation loss was still falling in the last epoch: more epochs may help."

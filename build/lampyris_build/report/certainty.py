@@ -70,7 +70,7 @@ def _confidences(calibration: Calibration) -> Html:
     picture = chart(
         "How many answers were given with which confidence",
         Axis(label="how sure it was", low=0, high=1),
-        axis_of("samples", counts, from_zero=True),
+        axis_of("samples", counts, from_zero=True, whole=True),
         [Series(name="", x=[one.confidence for one in calibration.bins], y=counts, kind="bars")],
     )
     return figure(picture, "How many answers it gave with which confidence.")

@@ -23,12 +23,16 @@ def plain(value: float) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """What is measured along it, from `low` to `high`; `tell` writes a value beside it."""
+    """What is measured along it, from `low` to `high`; `tell` writes a value beside it.
+
+    What comes in `whole` numbers has ticks at such alone.
+    """
 
     label: str
     low: float
     high: float
     log: bool = False
+    whole: bool = False
     tell: Callable[[float], str] = plain
 
     def place(self, value: float) -> float:
@@ -39,7 +43,8 @@ class Axis:
 
     @property
     def ticks(self) -> list[float]:
-        return _log_ticks(self.low, self.high) if self.log else _ticks(self.low, self.high)
+        ticks = _log_ticks(self.low, self.high) if self.log else _ticks(self.low, self.high)
+        return [tick for tick in ticks if tick == round(tick)] if self.whole else ticks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +73,7 @@ def axis_of(
     *,
     log: bool = False,
     from_zero: bool = False,
+    whole: bool = False,
     tell: Callable[[float], str] = plain,
 ) -> Axis:
     """Make an axis that all values fit on, with a little room."""
@@ -76,7 +82,8 @@ def axis_of(
     if log:
         return Axis(label=label, low=low / 1.3, high=high * 1.3, log=True, tell=tell)
     room = 0.05 * (high - low) or abs(high) * 0.05 or 1.0
-    return Axis(label=label, low=0.0 if from_zero and low >= 0 else low - room, high=high + room, tell=tell)
+    low = 0.0 if from_zero and low >= 0 else low - room
+    return Axis(label=label, low=low, high=high + room, whole=whole, tell=tell)
 
 
 def chart(title: str, x: Axis, y: Axis, series: Sequence[Series], marks: Sequence[Mark] = ()) -> Html:

@@ -29,7 +29,7 @@ def _sentence(report: Report) -> str:
     faster = first.metrics.latency_p50_ms / shipped.metrics.latency_p50_ms
     return (
         f"What ships is {smaller:.1f} times smaller than the uncompressed model and answers {faster:.1f} "
-        f"times as fast; the score changed by {told.points(shipped.metrics.score - first.metrics.score)}."
+        f"times as fast; its score is {told.points(shipped.metrics.score - first.metrics.score)} from there."
     )
 
 

@@ -29,7 +29,7 @@ def _losses(history: History) -> Html:
     picture = chart(
         f"Loss by epoch: on the training set from {learnt[0]:.4g} to {learnt[-1]:.4g}, on the validation set "
         f"from {validated[0]:.4g} to {validated[-1]:.4g}",
-        axis_of("epoch", epochs),
+        axis_of("epoch", epochs, whole=True),
         axis_of("loss", both, log=is_steep),
         [
             Series(name="training", x=epochs, y=learnt),
@@ -44,7 +44,7 @@ def _rates(history: History) -> Html:
     rates = [row.learning_rate for row in history.rows]
     picture = chart(
         f"Learning rate by epoch, {max(rates):.3g} at most",
-        axis_of("epoch", epochs),
+        axis_of("epoch", epochs, whole=True),
         axis_of("learning rate", rates, from_zero=True),
         [Series(name="", x=epochs, y=rates, color=2)],
     )

@@ -81,7 +81,7 @@ def _histogram(groups: Mapping[str, NDArray[Any]], label: str, caption: str) -> 
     picture = chart(
         caption,
         axis_of(label, edges.tolist()),
-        axis_of("samples", [count for each in counts.values() for count in each], from_zero=True),
+        axis_of("samples", np.concatenate(list(counts.values())).tolist(), from_zero=True, whole=True),
         [
             Series(name=name, x=middles, y=each, kind="bars", color=place)
             for place, (name, each) in enumerate(counts.items())

@@ -29,12 +29,14 @@ def provenance(report: Report) -> Html:
             f"the framework that made it by {report.parity:.2g} at most."
         )
     ]
+    tables = []
     if report.provenance:
         rows = list(_flat("", report.provenance))
-        content.append(table(("What", ""), rows, caption="What it was made of"))
+        tables.append(table(("Part", ""), rows, caption="What it was made of"))
     if report.elapsed_s:
         stages = [(name, told.seconds(elapsed_s)) for name, elapsed_s in report.elapsed_s.items()]
-        content.append(table(("Stage", "Time"), stages, numbers=range(1, 2), caption="How long it took"))
+        tables.append(table(("Stage", "Time"), stages, numbers=range(1, 2), caption="How long it took"))
+    content.append(beside(*tables))
     if report.recipe:
         recipe = element("pre", text(report.recipe))
         content.append(element("details", element("summary", text("The recipe, with every default")), recipe))

@@ -17,6 +17,7 @@ _NAMES: Final = {
     "mae": "MAE",
     "r2": "R²",
     "f1": "F1",
+    "brier": "Brier",
 }
 
 

@@ -54,8 +54,8 @@ def test_score_at_or_beyond_the_ends_is_told_too(test_score: float) -> None:
         (
             _history(1.0, 0.5, 0.6, 0.7),
             (
-                "least after epoch 2 and rose by 40% until epoch 4; training.patience keeps the weights "
-                "of the better epoch."
+                "least after epoch 2 and rose by 40% until epoch 4: it is surer than it should "
+                "be. training.patience keeps the better weights."
             ),
         ),
         (
@@ -81,3 +81,13 @@ def test_course_of_the_validation_loss_is_told_where_it_tells_something(
     statement = overfitting_statement(train_score=0.9, test_score=0.9, test_rows=100, history=history)
 
     assert statement.endswith(told)
+
+
+def test_loss_that_rose_is_a_sign_even_where_the_score_shows_none() -> None:
+    told = [
+        overfitting_statement(train_score=0.9, test_score=0.9, test_rows=100, history=history)
+        for history in (_history(1.0, 0.5, 0.7), _history(1.0, 0.5, 0.7, stopped_early=True))
+    ]
+
+    assert told[0].startswith("Its score shows no overfitting.")
+    assert told[1].startswith("No sign of overfitting.")

@@ -75,6 +75,10 @@ def test_series_are_named_where_there_are_several() -> None:
     assert ">that<" in chart("t", axis, axis, [one, other])
 
 
+def test_epochs_are_counted_in_whole_numbers() -> None:
+    assert axis_of("epoch", [1.0, 2.0, 3.0], whole=True).ticks == [1, 2, 3]
+
+
 @pytest.mark.parametrize(("x", "anchor"), [(0.1, "start"), (0.95, "end")])
 def test_words_beside_a_point_stay_within_the_chart(x: float, anchor: str) -> None:
     axis = Axis(label="x", low=0, high=1)

@@ -26,7 +26,7 @@ def test_every_step_is_told_with_what_it_won_and_cost(whole: Report) -> None:
     assert (
         "What ships is 2.0 times smaller than the uncompressed model and answers 1.0 times as fast" in shown
     )
-    assert "the score changed by \N{MINUS SIGN}0.50 points" in shown
+    assert "its score is \N{MINUS SIGN}0.50 points from there" in shown
     assert '<td class="n">÷ 2.0</td>' in shown
     assert "<td>ships</td>" in shown
     assert "<td>structured-pruning takes the score to 0.7</td>" in shown
