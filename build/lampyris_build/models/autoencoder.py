@@ -24,7 +24,7 @@ class Autoencoder(nn.Module):
         super().__init__()
         down = (prod(shape), *model.hidden, model.code)
         self.encoder = nn.Sequential(nn.Flatten(), *_layers(down))
-        self.decoder = nn.Sequential(nn.ReLU(), *_layers(down[::-1]))
+        self.decoder = nn.Sequential(*_layers(down[::-1]))
 
     def forward(self, x_BF: torch.Tensor) -> torch.Tensor:
         y_BF: torch.Tensor = self.decoder(self.encoder(x_BF))

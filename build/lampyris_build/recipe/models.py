@@ -53,22 +53,23 @@ class MlpModel(Model, frozen=True, kw_only=True, tag="mlp"):
 
 
 class CnnModel(Model, frozen=True, kw_only=True, tag="cnn"):
-    """One 3 x 3 convolution for each of `channels`, each halving the picture, and one hidden layer.
+    """One 3 x 3 convolution for each of `channels`, then a hidden layer; `hidden` 0: the mean of all places.
 
-    A convolution halves it by its "stride", or "max" pooling does after it: more accurate, and slower.
+    `halves` says of each convolution whether it halves the picture: all do, by default. It does so by its
+    "stride", or "max" pooling does after it: more accurate, and slower.
     """
 
     channels: Annotated[tuple[Count, ...], msgspec.Meta(min_length=1)] = (16, 32)
+    halves: tuple[bool, ...] = ()
     pooling: Literal["stride", "max"] = "stride"
-    hidden: Count = 128
+    hidden: Annotated[int, msgspec.Meta(ge=0)] = 128
     dropout: Rate = 0.0
 
 
 class ResnetModel(Model, frozen=True, kw_only=True, tag="resnet"):
-    """Stages of residual blocks; each stage but the first halves the picture."""
+    """A convolution, then stages that each halve the picture; all but the last have a residual block."""
 
-    channels: Annotated[tuple[Count, ...], msgspec.Meta(min_length=1)] = (32, 64, 128)
-    blocks: Count = 1
+    channels: Annotated[tuple[Count, ...], msgspec.Meta(min_length=2)] = (16, 64, 128)
 
 
 class RecurrentModel(Model, frozen=True, kw_only=True, tag="recurrent"):

@@ -1,38 +1,67 @@
-import msgspec
 import pytest
 import torch
 
-from lampyris_build.data import load_dataset
 from lampyris_build.errors import InvalidRecipe
 from lampyris_build.models import network_for
-from lampyris_build.recipe import CnnModel, MlpModel, Recipe, SklearnDataset
+from lampyris_build.recipe.models import (
+    AnyModel,
+    AutoencoderModel,
+    CnnModel,
+    ForestModel,
+    GptModel,
+    MlpModel,
+    RecurrentModel,
+    ResnetModel,
+    TransformerModel,
+)
+
+PICTURES, SERIES, VECTORS, WORDS = (3, 8, 8), (6, 2), (5,), (7,)
 
 
 @pytest.mark.parametrize(
-    ("model", "source"),
+    ("model", "shape"),
     [
-        (CnnModel(channels=(4, 8)), SklearnDataset(name="digits")),
-        (CnnModel(channels=(4, 4, 4, 4, 4)), SklearnDataset(name="digits")),
-        (MlpModel(hidden=(8,), dropout=0.1), SklearnDataset(name="iris")),
-        (MlpModel(hidden=()), SklearnDataset(name="wine")),
+        (MlpModel(hidden=(8,), dropout=0.1), VECTORS),
+        (MlpModel(hidden=()), PICTURES),
+        (MlpModel(), SERIES),
+        (CnnModel(channels=(4, 8)), PICTURES),
+        (ResnetModel(channels=(4, 8, 8)), PICTURES),
+        (RecurrentModel(hidden=4), SERIES),
+        (TransformerModel(width=8, heads=2), WORDS),
     ],
-    ids=["cnn", "cnn-down-to-one-pixel", "mlp", "linear"],
 )
-def test_network_maps_normalised_inputs_to_one_logit_a_class(
-    recipe: Recipe, model: CnnModel | MlpModel, source: SklearnDataset
+def test_network_gives_as_many_numbers_as_asked_for(model: AnyModel, shape: tuple[int, ...]) -> None:
+    words = shape == WORDS
+    x = torch.ones(5, *shape, dtype=torch.int64 if words else torch.float32)
+
+    network = network_for(model, shape, 3, 10 if words else 0)
+
+    assert network(x).shape == (5, 3)
+
+
+@pytest.mark.parametrize("shape", [VECTORS, SERIES, PICTURES])
+def test_autoencoder_gives_back_as_many_numbers_as_it_took(shape: tuple[int, ...]) -> None:
+    x = torch.zeros(5, *shape)
+
+    network = network_for(AutoencoderModel(hidden=(4,), code=2), shape, 3, 0)
+
+    assert network(x).shape == x.flatten(1).shape
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "vocabulary", "sentence"),
+    [
+        (CnnModel(), VECTORS, 0, "cnn takes pictures, but the dataset holds vectors; use mlp"),
+        (ResnetModel(), SERIES, 0, "resnet takes pictures, but the dataset holds series; use recurrent"),
+        (RecurrentModel(), PICTURES, 0, "recurrent takes series, but the dataset holds pictures; use cnn"),
+        (TransformerModel(), VECTORS, 0, "transformer takes words, but the dataset holds vectors; use mlp"),
+        (GptModel(), VECTORS, 0, "gpt takes words, but the dataset holds vectors; use mlp"),
+        (MlpModel(), WORDS, 10, "mlp takes pictures or series or vectors, but .* words; use transformer"),
+        (ForestModel(), VECTORS, 0, "random-forest is no network; here it can be autoencoder, cnn, gan"),
+    ],
+)
+def test_data_that_an_architecture_cannot_take_are_refused_with_one_that_can(
+    model: AnyModel, shape: tuple[int, ...], vocabulary: int, sentence: str
 ) -> None:
-    recipe = msgspec.structs.replace(recipe, model=model, dataset=source)
-    dataset = load_dataset(recipe)
-    shape = dataset.sample_shape
-    normalised = torch.zeros(5, *((shape[2], *shape[:2]) if dataset.holds_images else shape))
-
-    logits = network_for(recipe, dataset)(normalised)
-
-    assert logits.shape == (5, len(dataset.classes))
-
-
-def test_cnn_for_vectors_is_told_to_be_an_mlp(recipe: Recipe) -> None:
-    recipe = msgspec.structs.replace(recipe, dataset=SklearnDataset(name="iris"))
-
-    with pytest.raises(InvalidRecipe, match="use mlp"):
-        network_for(recipe, load_dataset(recipe))
+    with pytest.raises(InvalidRecipe, match=sentence):
+        network_for(model, shape, 2, vocabulary)
