@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from lampyris_build.data.dataset import Inputs
-from lampyris_build.evaluation.session import open_session
+from lampyris_build.evaluation.session import feed, open_session, rows_taken
 
 # Each model runs so often, or as often as the budget allows.
 _WARM_UP: Final = 10
@@ -24,20 +24,21 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measure_latency(models: Mapping[str, Path], inputs: Inputs) -> dict[str, Latency]:
-    """Time single rows on every model; they take turns, so that all meet the same conditions."""
+    """Time single rows on every model; they take turns, so that all meet the same conditions.
+
+    A model that takes a certain number of rows is timed with so many.
+    """
     sessions = {name: open_session(path, threads=1) for name, path in models.items()}
-    names = {name: [spec.name for spec in session.get_inputs()] for name, session in sessions.items()}
     count = len(next(iter(inputs.values())))
     elapsed_ms: dict[str, list[float]] = {name: [] for name in models}
     until_s = perf_counter() + _BUDGET_S * len(models)
     for turn in range(_WARM_UP + _MOST):
         if turn >= _WARM_UP + _LEAST and perf_counter() > until_s:
             break
-        row = turn % count
         for name, session in sessions.items():
-            feed = {taken: np.asarray(inputs[taken][row : row + 1]) for taken in names[name]}
+            asked = feed(session, inputs, (turn + np.arange(rows_taken(session) or 1)) % count)
             started_s = perf_counter()
-            session.run(None, feed)
+            session.run(None, asked)
             elapsed_ms[name].append((perf_counter() - started_s) * 1000)
     return {name: _percentiles(values[_WARM_UP:]) for name, values in elapsed_ms.items()}
 

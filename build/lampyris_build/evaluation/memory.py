@@ -26,6 +26,9 @@ def peak_bytes():
     except FileNotFoundError:  # not Linux; macOS counts bytes, and from this process' start
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
+def as_many(row, shape):
+    return np.repeat(row, shape[0] if isinstance(shape[0], int) else 1, axis=0)
+
 with np.load(sys.argv[2]) as file:
     feed = dict(zip(sys.argv[3:], (file[place] for place in file.files)))
 feed = {name: array.astype(object) if array.dtype.kind == "U" else array for name, array in feed.items()}
@@ -39,7 +42,7 @@ except OSError:
     pass
 before_bytes = peak_bytes()
 session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
-session.run(None, {spec.name: feed[spec.name] for spec in session.get_inputs()})
+session.run(None, {one.name: as_many(feed[one.name], one.shape) for one in session.get_inputs()})
 print(peak_bytes() - before_bytes)
 """
 

@@ -27,23 +27,31 @@ def open_session(
     return onnxruntime.InferenceSession(os.fspath(model), options, providers=["CPUExecutionProvider"])
 
 
+def rows_taken(session: onnxruntime.InferenceSession) -> int | None:
+    """Return how many rows a model takes at once, if it takes a certain number and no other."""
+    shape = session.get_inputs()[0].shape
+    return shape[0] if shape and isinstance(shape[0], int) else None
+
+
+def feed(
+    session: onnxruntime.InferenceSession, inputs: Inputs, rows: NDArray[np.int64]
+) -> dict[str, NDArray[Any]]:
+    """Return the rows of what the model takes; `inputs` may hold more."""
+    return {spec.name: np.asarray(inputs[spec.name][rows]) for spec in session.get_inputs()}
+
+
 def run(session: onnxruntime.InferenceSession, inputs: Inputs, *, batch: int = _BATCH) -> list[NDArray[Any]]:
     """Run all rows through the model, in batches; return its outputs, with a row for each row that came.
 
-    `inputs` may hold more than the model takes. A model of a fixed number of rows gets that many at once:
-    what the last batch lacks is filled up with the last row, and the answers to those are dropped.
+    Where a model takes a certain number of rows, the last batch is filled up with the last row, and the
+    answers to those are dropped.
     """
-    taken = session.get_inputs()
-    count = len(next(iter(inputs.values())))
-    fixed = taken[0].shape[0] if taken[0].shape else None
-    if isinstance(fixed, int):
-        batch, rows = fixed, np.minimum(np.arange(count + -count % fixed), count - 1)
-    else:
-        rows = np.arange(count)
+    count, fixed = len(next(iter(inputs.values()))), rows_taken(session)
+    size = fixed or batch
+    asked = count if fixed is None else count + -count % size
+    rows = np.minimum(np.arange(asked), count - 1)
     parts = [
-        session.run(
-            None, {spec.name: np.asarray(inputs[spec.name][rows[start : start + batch]]) for spec in taken}
-        )
-        for start in range(0, len(rows), batch)
+        session.run(None, feed(session, inputs, rows[start : start + size]))
+        for start in range(0, asked, size)
     ]
     return [np.concatenate(answers)[:count] for answers in zip(*parts, strict=True)]

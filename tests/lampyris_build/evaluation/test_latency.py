@@ -21,3 +21,11 @@ def test_rows_of_strings_are_timed_too(echo: Path) -> None:
     latencies = measure_latency({"echo": echo}, inputs)
 
     assert latencies["echo"].p50_ms > 0
+
+
+def test_model_of_fixed_batch_is_timed_with_as_many_rows(linear: Callable[..., Path]) -> None:
+    latencies = measure_latency(
+        {"four": linear(np.eye(2), rows=4)}, {"features": np.ones((3, 2), np.float32)}
+    )
+
+    assert latencies["four"].p50_ms > 0

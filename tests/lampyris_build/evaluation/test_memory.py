@@ -20,3 +20,7 @@ def test_rows_of_strings_are_run_too(echo: Path) -> None:
     inputs = {"number": np.ones(2, np.float32), "word": np.array(["a", "b"], object)}
 
     assert measure_memory(echo, inputs) > 0
+
+
+def test_model_of_fixed_batch_is_run_with_as_many_rows(linear: Callable[..., Path]) -> None:
+    assert measure_memory(linear(np.eye(2), rows=4), {"features": np.ones((1, 2), np.float32)}) > 0
