@@ -7,6 +7,7 @@ BuildError
 ├── TrainingDiverged                   the loss is no number any more
 ├── ConverterMissing, ConversionFailed the model cannot become ONNX here
 ├── ExtraMissing                       something optional is not installed
+├── WorkerLost                         a process that trained along is gone
 ├── WriteFailed                        a full disk, or one that cannot be written
 └── ParityFailed, ScoreFloor           the model does not hold what the recipe demands
 """
@@ -94,6 +95,18 @@ class ExtraMissing(BuildError):
 
 
 @dataclass(eq=False, kw_only=True)
+class WorkerLost(BuildError):
+    code = "worker-lost"
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"The processes that trained together are not all there any more: {self.reason}. "
+            "The same command goes on from the last checkpoint."
+        )
+
+
+@dataclass(eq=False, kw_only=True)
 class WriteFailed(BuildError):
     """A file could not be written; what stood in its place before is intact."""
 
@@ -143,8 +156,8 @@ class ParityFailed(BuildError):
 
     def __str__(self) -> str:
         return (
-            f"The exported model's {self.output!r} differs by {self.difference:.2g} from what the model answered before; "
-            f"export.tolerance allows {self.tolerance:.2g}."
+            f"The exported model's {self.output!r} differs by {self.difference:.2g} from what the model "
+            f"answered before; export.tolerance allows {self.tolerance:.2g}."
         )
 
 
@@ -156,6 +169,6 @@ class ScoreFloor(BuildError):
 
     def __str__(self) -> str:
         return (
-            f"The model that would ship scores {self.score:.2%} on the test set; export.min_score demands {self.floor:.2%}. "
-            "Train longer, or a larger model, or compress it less."
+            f"The model that would ship scores {self.score:.2%} on the test set; export.min_score demands "
+            f"{self.floor:.2%}. Train longer, or a larger model, or compress it less."
         )

@@ -22,17 +22,17 @@ class Batches:
 
     def __init__(self, samples: Samples, size: int, seed: int) -> None:
         self._samples = samples
-        self._size = min(size, len(samples))
+        self.size = min(size, len(samples))
         self._seed = seed
 
     def __len__(self) -> int:
-        return len(self._samples) // self._size
+        return len(self._samples) // self.size
 
-    def of_epoch(self, epoch: int, *, first: int = 0) -> Iterator[Batch]:
-        """Yield the batches of an epoch (counted from 0), from that with the number `first`."""
+    def of_epoch(self, epoch: int, *, first: int = 0, part: slice = slice(None)) -> Iterator[Batch]:
+        """Yield a part of each batch of an epoch (counted from 0), from the batch with the number `first`."""
         order_N = np.random.default_rng((self._seed, epoch)).permutation(len(self._samples))
-        for number in range(first, len(self)):
-            yield batch_of(self._samples, order_N[number * self._size : (number + 1) * self._size])
+        for start in range(first * self.size, len(self) * self.size, self.size):
+            yield batch_of(self._samples, order_N[start : start + self.size][part])
 
 
 def batch_of(samples: Samples, index_B: NDArray[np.int64] | slice) -> Batch:

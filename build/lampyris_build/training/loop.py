@@ -14,15 +14,17 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils import deterministic
 
 from lampyris_build.data.dataset import Samples
-from lampyris_build.errors import TrainingDiverged
+from lampyris_build.errors import InvalidRecipe, TrainingDiverged
 from lampyris_build.recipe.training import Training
 from lampyris_build.stages import Stage
 from lampyris_build.training.batches import Batches, batch_of
 from lampyris_build.training.checkpoint import Checkpoint, State
+from lampyris_build.training.distributed import Job, shared
 from lampyris_build.training.history import Epoch, History, best, epochs_without_progress
 from lampyris_build.training.log import TrainingLog
 from lampyris_build.training.optimizers import optimizer_for
 from lampyris_build.training.schedules import schedule_for
+from lampyris_build.training.team import team_for
 
 _VALIDATION_BATCH: Final = 512
 
@@ -42,47 +44,54 @@ def train(
 
     Goes on from the checkpoint if it holds the start of this very training; the weights end the same.
 
-    Raises: TrainingDiverged, InvalidRecipe, WriteFailed.
+    Raises: TrainingDiverged, InvalidRecipe, WriteFailed, WorkerLost.
     """
-    with _deterministic():
-        run = _Run(learner, train, validation, settings, seed)
-        saved = None if checkpoint is None else checkpoint.load()
-        if saved is not None:
-            run.restore(saved)
+    saved = None if checkpoint is None else checkpoint.load()
+    job = Job(learner=learner, train=train, validation=validation, settings=settings, seed=seed, saved=saved)
+    with shared(job):
+        run = _Run(job)
         resumed_steps = run.step
         stage.expect(settings.epochs * len(run.batches), resumed_steps)
-        while not run.ended:
-            for loss in run.epoch():
-                stage.advance(f"{run.told}, loss {loss:.3f}{run.validated}")
-                if checkpoint is not None and checkpoint.due:
-                    checkpoint.save(run.state())
-            run.validate()
-            if checkpoint is not None:
-                checkpoint.save(run.state())
-            if log is not None:
-                log.record(run.rows)
-        run.keep_best()
+        for loss in run.to_the_end(checkpoint, log):
+            stage.advance(f"{run.told}, loss {loss:.3f}{run.validated}")
         return History(rows=run.rows, stopped_early=run.stopped_early, resumed_steps=resumed_steps)
+
+
+def take_part(job: Job) -> None:
+    """Do what process 0 does in `train`, with this process's part of every batch."""
+    for _ in _Run(job).to_the_end(None, None):
+        pass
 
 
 class _Run:
     """A training, at the end of some step."""
 
-    def __init__(
-        self, learner: nn.Module, train: Samples, validation: Samples, settings: Training, seed: int
-    ) -> None:
-        self.learner = learner
-        self.batches = Batches(train, settings.batch_size, seed)
-        self.validation = validation
+    def __init__(self, job: Job) -> None:
+        settings = job.settings
+        self.learner = job.learner
+        self.validation = job.validation
         self.settings = settings
-        self.seed = seed
-        self.optimizer = optimizer_for(settings, [one for one in learner.parameters() if one.requires_grad])
+        self.seed = job.seed
+        self.batches = Batches(job.train, settings.batch_size, job.seed)
+        self.team = team_for(settings)
+        if self.team.size > self.batches.size:
+            raise InvalidRecipe(
+                reason=f"a batch of {self.batches.size} cannot be divided among {self.team.size} workers."
+            )
+        if job.saved is not None:
+            self.learner.load_state_dict(job.saved["learner"])
+        self.module = self.team.spread(self.learner)
+        self.optimizer = optimizer_for(
+            settings, [one for one in self.module.parameters() if one.requires_grad]
+        )
         self.schedule = schedule_for(settings, self.optimizer, settings.epochs * len(self.batches))
         self.step = 0
         self.loss_sum = 0.0  # over the steps of this epoch
         self.seconds = 0.0
         self.rows: tuple[Epoch, ...] = ()
         self.best: dict[str, torch.Tensor] | None = None
+        if job.saved is not None:
+            self._restore(job.saved)
 
     @property
     def stopped_early(self) -> bool:
@@ -101,30 +110,47 @@ class _Run:
     def validated(self) -> str:
         return f", validation {self.rows[-1].validation_loss:.3f}" if self.rows else ""
 
-    def epoch(self) -> Iterator[float]:
+    def to_the_end(self, checkpoint: Checkpoint | None, log: TrainingLog | None) -> Iterator[float]:
+        """Train; yield the loss of every step, after it. The learner is left ready for use."""
+        with _deterministic():
+            while not self.ended:
+                for loss in self._epoch():
+                    yield loss
+                    self._save(checkpoint, when=checkpoint is not None and checkpoint.due)
+                self._validate()
+                self._save(checkpoint, when=checkpoint is not None)
+                if log is not None:
+                    log.record(self.rows)
+        weights = self.team.weights(self.module) if self.best is None else self.best
+        if self.team.rank == 0:  # who is not may have none
+            self.learner.load_state_dict(weights)
+        self.learner.eval()
+
+    def _epoch(self) -> Iterator[float]:
         """Go through what is left of an epoch; yield the loss before every step, after it."""
-        self.learner.train()
+        self.module.train()
         first = self.step - len(self.rows) * len(self.batches)
-        for inputs, targets in self.batches.of_epoch(len(self.rows), first=first):
+        part, share = self.team.share(self.batches.size)
+        for inputs, targets in self.batches.of_epoch(len(self.rows), first=first, part=part):
             started_s = monotonic()
-            loss = self._step(inputs, targets)
+            loss = self._step(inputs, targets, share)
             self.step += 1
             self.loss_sum += loss
             self.seconds += monotonic() - started_s
             yield loss
 
-    def _step(self, inputs: tuple[torch.Tensor, ...], targets: torch.Tensor | None) -> float:
+    def _step(self, inputs: tuple[torch.Tensor, ...], targets: torch.Tensor | None, share: float) -> float:
         def loss_and_gradients() -> float:
-            self._draw_anew(self.step)
+            self._draw_anew()
             self.optimizer.zero_grad()
             with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bf16"):
-                loss: torch.Tensor = self.learner(inputs, targets)
-            value = loss.item()
+                loss: torch.Tensor = self.module(inputs, targets)
+            value = self.team.total(loss.item() * share)
             if not math.isfinite(value):  # before it spoils the weights
                 raise self._diverged(value)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            self.team.scaled(loss, share).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             if self.settings.clip_norm is not None:
-                nn.utils.clip_grad_norm_(self.learner.parameters(), self.settings.clip_norm)
+                nn.utils.clip_grad_norm_(self.module.parameters(), self.settings.clip_norm)
             return value
 
         # Handed over, since LBFGS calls it several times in a step.
@@ -133,19 +159,10 @@ class _Run:
             self.schedule.step()
         return loss
 
-    def validate(self) -> None:
+    def _validate(self) -> None:
         """End an epoch: measure the loss on the validation set, and add a row."""
         started_s = monotonic()
-        self.learner.eval()
-        self._draw_anew(self.step)
-        total = 0.0
-        with torch.inference_mode():
-            for start in range(0, len(self.validation), _VALIDATION_BATCH):
-                inputs, targets = batch_of(self.validation, slice(start, start + _VALIDATION_BATCH))
-                total += self.learner(inputs, targets).item() * len(inputs[0])
-        loss = total / len(self.validation)
-        if not math.isfinite(loss):
-            raise self._diverged(loss)
+        loss = self._validation_loss()
         if isinstance(self.schedule, ReduceLROnPlateau):
             self.schedule.step(loss)
         self.seconds += monotonic() - started_s
@@ -160,18 +177,34 @@ class _Run:
         self.rows += (row,)
         self.loss_sum = 0.0
         if self.settings.patience is not None and best(self.rows) is row:
-            self.best = {name: tensor.clone() for name, tensor in self.learner.state_dict().items()}
+            weights = self.team.weights(self.module)
+            self.best = {name: tensor.clone() for name, tensor in weights.items()}
 
-    def keep_best(self) -> None:
-        """Leave the learner ready for use; with early stopping, as it was after its best epoch."""
-        if self.best is not None:
-            self.learner.load_state_dict(self.best)
-        self.learner.eval()
+    def _validation_loss(self) -> float:
+        self.module.eval()
+        self._draw_anew()
+        total, count = 0.0, len(self.validation)
+        with torch.inference_mode():
+            for start in range(0, count, _VALIDATION_BATCH):
+                size = min(_VALIDATION_BATCH, count - start)
+                part, share = self.team.share(size)
+                inputs, targets = batch_of(self.validation, slice(start + part.start, start + part.stop))
+                total += self.module(inputs, targets).item() * share * size
+        loss = self.team.total(total) / count
+        if not math.isfinite(loss):
+            raise self._diverged(loss)
+        return loss
 
-    def state(self) -> State:
+    def _save(self, checkpoint: Checkpoint | None, *, when: bool) -> None:
+        if self.team.any(when):
+            state = self._state()
+            if checkpoint is not None:
+                checkpoint.save(state)
+
+    def _state(self) -> State:
         return {
-            "learner": self.learner.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "learner": self.team.weights(self.module),
+            "optimizer": self.team.optimizer_state(self.module, self.optimizer),
             "schedule": self.schedule.state_dict(),
             "step": self.step,
             "loss_sum": self.loss_sum,
@@ -180,9 +213,8 @@ class _Run:
             "best": self.best,
         }
 
-    def restore(self, state: State) -> None:
-        self.learner.load_state_dict(state["learner"])
-        self.optimizer.load_state_dict(state["optimizer"])
+    def _restore(self, state: State) -> None:
+        self.team.restore_optimizer(self.module, self.optimizer, state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.step = state["step"]
         self.loss_sum = state["loss_sum"]
@@ -190,9 +222,10 @@ class _Run:
         self.rows = tuple(Epoch(**row) for row in state["rows"])
         self.best = state["best"]
 
-    def _draw_anew(self, step: int) -> None:
+    def _draw_anew(self) -> None:
         """Let what is random in a step follow from its number: no generator's state must be brought back."""
-        torch.default_generator.manual_seed(zlib.crc32(f"{self.seed} {step}".encode()))
+        seed = zlib.crc32(f"{self.seed} {self.step} {self.team.rank}".encode())
+        torch.default_generator.manual_seed(seed)
 
     def _diverged(self, loss: float) -> TrainingDiverged:
         return TrainingDiverged(

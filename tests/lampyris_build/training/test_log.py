@@ -1,7 +1,9 @@
 from pathlib import Path
 
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]  # no types
+    EventAccumulator,
+)
 
 from lampyris_build.errors import WriteFailed
 from lampyris_build.recipe.training import Training

@@ -25,7 +25,8 @@ def test_every_optimizer_of_torch_lowers_a_loss(name: str) -> None:
         optimizer.zero_grad()
         loss = (learner(x) - x[:, :2]).square().mean()
         loss.backward()
-        return loss.item()
+        value: float = loss.item()
+        return value
 
     losses = [optimizer.step(loss_and_gradients) for _ in range(5)]
 

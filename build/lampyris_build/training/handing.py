@@ -1,0 +1,35 @@
+"""A training as bytes, for the processes of one group: arrays in files are named, not copied."""
+
+import mmap
+import pickle
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+
+from lampyris_build.errors import InvalidRecipe
+
+
+def to_bytes(value: Any) -> bytes:
+    """Raises: InvalidRecipe if the user's network holds what cannot leave its process."""
+    buffer = BytesIO()
+    try:
+        _Pickler(buffer).dump(value)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise InvalidRecipe(
+            reason=f"the network cannot be handed to other processes: {error}. Train it with one worker."
+        ) from error
+    return buffer.getvalue()
+
+
+def from_bytes(data: bytes) -> Any:
+    return pickle.loads(data)  # noqa: S301 - from process 0 of this very build
+
+
+class _Pickler(pickle.Pickler):
+    def reducer_override(self, value: Any) -> Any:
+        # A part of a mapped array does not know where in the file it begins: only whole ones go by name.
+        if isinstance(value, np.memmap) and isinstance(value.base, mmap.mmap):
+            order = "C" if value.flags.c_contiguous else "F"
+            return np.memmap, (value.filename, value.dtype, "r", value.offset, value.shape, order)
+        return NotImplemented

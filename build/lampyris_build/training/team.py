@@ -1,0 +1,129 @@
+"""The processes that train one network together, as the loop sees them: they share every batch.
+
+A batch is divided among them and their gradients are averaged, so that a step is the step that one process
+would take with the whole batch: the same batches in the same order, at the same learning rate.
+"""
+
+from copy import deepcopy
+from typing import Any, Final, cast
+
+import torch
+from torch import distributed, nn, optim
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    get_optimizer_state_dict,
+    set_optimizer_state_dict,
+)
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.nn.parallel import DistributedDataParallel
+
+from lampyris_build.recipe.training import Training
+from lampyris_build.training.batch_norm import share_batch_norm
+
+_WHOLE: Final = StateDictOptions(full_state_dict=True, cpu_offload=True)
+_Tensors = dict[str, torch.Tensor]
+
+
+class Team:
+    """One process alone."""
+
+    rank = 0
+    size = 1
+
+    def spread(self, learner: nn.Module) -> nn.Module:
+        """Return what this process trains: the learner, or a copy of it, or of a part of it."""
+        return learner
+
+    def share(self, count: int) -> tuple[slice, float]:
+        """Say which of `count` samples are this process's, and how much of all they are.
+
+        Never none, since all must call the network together: one that does not count stands in.
+        """
+        first, end = count * self.rank // self.size, count * (self.rank + 1) // self.size
+        return (slice(first, end), (end - first) / count) if end > first else (slice(1), 0.0)
+
+    def scaled(self, loss: torch.Tensor, share: float) -> torch.Tensor:  # noqa: ARG002 - it is all of it
+        """Weigh a loss so that the average of all gradients is the gradient of the whole batch."""
+        return loss
+
+    def total(self, value: float) -> float:
+        return value
+
+    def any(self, value: bool) -> bool:  # noqa: FBT001 - it is what is asked
+        """Say whether it is so in any process, where all must do it together."""
+        return value
+
+    def weights(self, module: nn.Module) -> _Tensors:
+        """Return the whole state of what `spread` gave; process 0 gets it in any case."""
+        return module.state_dict()
+
+    def optimizer_state(self, module: nn.Module, optimizer: optim.Optimizer) -> dict[str, Any]:  # noqa: ARG002
+        return optimizer.state_dict()
+
+    def restore_optimizer(
+        self,
+        module: nn.Module,  # noqa: ARG002 - names of weights are told by their order
+        optimizer: optim.Optimizer,
+        state: dict[str, Any],
+    ) -> None:
+        optimizer.load_state_dict(state)
+
+
+class Replicas(Team):
+    """A copy of the learner in every process, the gradients averaged.
+
+    Source: Li et al. 2020 (PyTorch Distributed).
+    """
+
+    def __init__(self) -> None:
+        self.rank = distributed.get_rank()
+        self.size = distributed.get_world_size()
+
+    def spread(self, learner: nn.Module) -> nn.Module:
+        return DistributedDataParallel(share_batch_norm(deepcopy(learner)))
+
+    def scaled(self, loss: torch.Tensor, share: float) -> torch.Tensor:
+        return loss * (share * self.size)
+
+    def total(self, value: float) -> float:
+        sum_ = torch.tensor(value, dtype=torch.float64)
+        distributed.all_reduce(sum_)
+        return sum_.item()
+
+    def weights(self, module: nn.Module) -> _Tensors:
+        assert isinstance(module, DistributedDataParallel)
+        weights: _Tensors = module.module.state_dict()
+        return weights
+
+
+class Shards(Replicas):
+    """Weights, gradients and the optimizer's state divided among the processes.
+
+    Source: Rajbhandari et al. 2020 (ZeRO); Zhao et al. 2023 (PyTorch FSDP).
+    """
+
+    def spread(self, learner: nn.Module) -> nn.Module:
+        module: nn.Module = share_batch_norm(deepcopy(learner))
+        fully_shard(module, mesh=init_device_mesh("cpu", (self.size,)))  # in place
+        return module
+
+    def any(self, value: bool) -> bool:  # noqa: FBT001 - as above
+        return self.total(value) > 0
+
+    def weights(self, module: nn.Module) -> _Tensors:
+        # Nothing but tensors: no module here keeps state of any other kind.
+        return cast("_Tensors", get_model_state_dict(module, options=_WHOLE))
+
+    def optimizer_state(self, module: nn.Module, optimizer: optim.Optimizer) -> dict[str, Any]:
+        return dict(get_optimizer_state_dict(module, optimizer, options=_WHOLE))
+
+    def restore_optimizer(self, module: nn.Module, optimizer: optim.Optimizer, state: dict[str, Any]) -> None:
+        set_optimizer_state_dict(module, optimizer, state, options=_WHOLE)
+
+
+def team_for(settings: Training) -> Team:
+    if not distributed.is_initialized():
+        return Team()
+    return Replicas() if settings.parallel == "ddp" else Shards()
