@@ -124,7 +124,7 @@ def as_words(column: pa.Array) -> pa.Array:
 def _read(cells: pa.Array, form: Form) -> pa.Array:
     """Return the cells as float64, null where one is missing or no such thing."""
     match form:
-        case "number" if pa.types.is_floating(cells.type) or pa.types.is_boolean(cells.type):
+        case "number" if pa.types.is_floating(cells.type):
             return pc.cast(cells, pa.float64())
         case "boolean" if pa.types.is_boolean(cells.type):
             return pc.cast(cells, pa.float64())

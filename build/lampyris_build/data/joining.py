@@ -101,4 +101,4 @@ def _one(name: str, what: str, arrays: Sequence[NDArray[Any] | None]) -> NDArray
         raise DatasetBroken(path=name, reason=f"some datasets have words as {what}, some numbers.")
     if len({array.shape[1:] for array in there}) > 1:
         raise DatasetBroken(path=name, reason=f"the {what} of the datasets have different shapes.")
-    return np.concatenate(there)
+    return there[0] if len(there) == 1 else np.concatenate(there)
