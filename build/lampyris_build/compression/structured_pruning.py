@@ -24,6 +24,7 @@ from lampyris_build.trained import TrainedNetwork
 
 _EXAMPLES: Final = 4  # samples
 _TOLERANCE: Final = 1e-3
+_READING: Final = (torch_pruning.prune_linear_in_channels, torch_pruning.prune_conv_in_channels)
 
 
 def remove_channels(trained: TrainedNetwork, step: StructuredPruning, context: Context) -> TrainedNetwork:
@@ -63,35 +64,39 @@ def _without(network: nn.Module, name: str, share: float, x: torch.Tensor) -> nn
     Whatever the channels hold, the answers must be the same without them as where nothing listens to them.
     """
     trial = copy.deepcopy(network)
-    graph = _graph(trial, x)
-    layer = trial.get_submodule(name)
-    remove = graph.get_pruner_of_module(layer).prune_out_channels
-    channels = graph.get_out_channels(layer)
-    importance = torch_pruning.importance.GroupMagnitudeImportance(p=2)(
-        graph.get_pruning_group(layer, remove, list(range(channels)))
-    )
-    least = importance.argsort()[: int(share * channels)].tolist()
-    if not least:
-        return None
-    group = graph.get_pruning_group(layer, remove, least)
-    with torch.no_grad():
-        for weights, columns in _listening(graph, group):
-            weights[:, columns] = 0
-        try:
+    try:
+        group = _least(trial, name, share, x)
+        if group is None:
+            return None
+        with torch.no_grad():
+            for weights, columns in _listening(group):
+                weights[:, columns] = 0
             expected = trial(x)
             group.prune()
             answers = trial(x)
-        except RuntimeError:  # a shape that is written into the network
-            return None
+    except Exception:  # noqa: BLE001 - it misread the network, or a size stands written there: anything is raised
+        return None
     same = expected.shape == answers.shape and torch.allclose(expected, answers, _TOLERANCE, _TOLERANCE)
     return trial if same else None
 
 
-def _listening(graph: Any, group: Any) -> Iterator[tuple[torch.Tensor, list[int]]]:
+def _least(network: nn.Module, name: str, share: float, x: torch.Tensor) -> Any:
+    """Return the group of the channels of a layer that have the least norm; None if that is no channel."""
+    graph = _graph(network, x)
+    layer = network.get_submodule(name)
+    remove = graph.get_pruner_of_module(layer).prune_out_channels
+    channels = graph.get_out_channels(layer)
+    norms = torch_pruning.importance.GroupMagnitudeImportance(p=2)(
+        graph.get_pruning_group(layer, remove, list(range(channels)))
+    )
+    least = norms.argsort()[: int(share * channels)].tolist()
+    return graph.get_pruning_group(layer, remove, least) if least else None
+
+
+def _listening(group: Any) -> Iterator[tuple[torch.Tensor, list[int]]]:
     """Yield the weights of layers that read the group's channels, and in which of their columns."""
     for dependency, columns in group:
-        reads = graph.is_in_channel_pruning_fn(dependency.handler)
-        if reads and not graph.is_out_channel_pruning_fn(dependency.handler):
+        if dependency.handler in _READING:
             yield dependency.target.module.weight, columns
 
 
