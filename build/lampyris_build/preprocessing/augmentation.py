@@ -11,11 +11,15 @@ import math
 import torch
 from torch import nn
 
+from lampyris_build.errors import InvalidRecipe
 from lampyris_build.recipe import sources
 
 
 class Augmentation(nn.Module):
-    """Preprocessed pictures (B, C, H, W) to as many, each changed in its own way."""
+    """Preprocessed pictures (B, C, H, W) to as many, each changed in its own way.
+
+    Raises: InvalidRecipe if it is to change what are no pictures, or to leave nothing of them.
+    """
 
     def __init__(self, settings: sources.Augmentation) -> None:
         super().__init__()
@@ -23,6 +27,9 @@ class Augmentation(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         settings = self.settings
+        if settings == sources.Augmentation():
+            return x
+        _check(settings, x.shape)
         if settings.flip:
             x = flipped(x)
         if settings.rotate:
@@ -32,6 +39,18 @@ class Augmentation(nn.Module):
         if settings.cutout:
             x = cut_out(x, settings.cutout)
         return x
+
+
+def _check(settings: sources.Augmentation, shape: torch.Size) -> None:
+    if len(shape) != 4:  # noqa: PLR2004 - (B, C, H, W)
+        raise InvalidRecipe(reason="[augmentation] changes pictures, and the dataset has none; leave it out.")
+    side = min(shape[2:])
+    for name, pixels in (("shift", settings.shift), ("cutout", settings.cutout)):
+        if pixels >= side:
+            raise InvalidRecipe(
+                reason=f"augmentation.{name} is {pixels} pixels, of pictures whose shorter side has {side}; "
+                "it must leave something of them."
+            )
 
 
 def flipped(images_BCHW: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from lampyris_build.errors import InvalidRecipe
 from lampyris_build.preprocessing.augmentation import Augmentation, cut_out, flipped, rotated, shifted
 from lampyris_build.recipe import sources
 
@@ -105,6 +106,19 @@ def test_what_is_drawn_follows_the_seed_and_keeps_shape_and_layout(
     assert not torch.equal(first, other)
     assert first.shape == pictures.shape
     assert first.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("settings", [sources.Augmentation(shift=5), sources.Augmentation(cutout=5)])
+def test_something_must_be_left_of_a_picture(pictures: torch.Tensor, settings: sources.Augmentation) -> None:
+    with pytest.raises(InvalidRecipe, match=r"augmentation\.\w+ is 5 pixels, .* shorter side has 5"):
+        Augmentation(settings)(pictures)
+
+
+def test_only_pictures_can_be_changed() -> None:
+    augmentation = Augmentation(sources.Augmentation(flip=True))
+
+    with pytest.raises(InvalidRecipe, match="changes pictures, and the dataset has none"):
+        augmentation(torch.ones(3, 4))
 
 
 def test_without_settings_nothing_changes_and_nothing_is_drawn() -> None:
