@@ -53,7 +53,6 @@ def make(
     stage: Stage,
     folder: Path | None = None,
     fresh: bool = False,
-    workers: int = 1,
 ) -> Made:
     """Make the recipe's model.
 

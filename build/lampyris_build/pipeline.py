@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -94,12 +95,12 @@ def build(
     out = out.resolve()
     check_vacant(out)
     check_recipe(recipe)
-    with Stages(console) as stages, TemporaryDirectory() as work:
+    with Stages(console) as stages, TemporaryDirectory() as work, ExitStack() as until_done:
         dataset = load(recipe, stages)
+        start_torch(stages)
+        until_done.enter_context(_workers(workers))
         place = out.with_name(f"{out.name}.training")
-        candidate = make_candidate(
-            recipe, dataset, stages, Path(work), training=place, fresh=fresh, workers=workers
-        )
+        candidate = make_candidate(recipe, dataset, stages, Path(work), training=place, fresh=fresh)
         with stages.stage("evaluation") as stage:
             variants = _timed(candidate)
             _check_score(recipe, candidate)
@@ -150,6 +151,23 @@ def load(recipe: Recipe, stages: Stages) -> Dataset:
     return dataset
 
 
+def start_torch(stages: Stages) -> None:
+    """Import what takes seconds to import: what is wrong with the data has been told by now."""
+    with stages.stage("torch") as stage:
+        # Threads that wait for work sleep instead of spinning: where other programs want the cores too, a
+        # step took 19 ms instead of 150. Read once, when torch is loaded.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        import torch  # noqa: PLC0415
+
+        stage.outcome = f"{torch.__version__}, {torch.get_num_threads()} threads"
+
+
+def _workers(count: int) -> AbstractContextManager[None]:
+    from lampyris_build.training.distributed import workers  # noqa: PLC0415 - torch
+
+    return workers(count)
+
+
 def make_candidate(
     recipe: Recipe,
     dataset: Dataset,
@@ -158,7 +176,6 @@ def make_candidate(
     *,
     training: Path | None = None,
     fresh: bool = False,
-    workers: int = 1,
 ) -> Candidate:
     """Make the recipe's model, export it and compress it; its files are put into `work`.
 
@@ -166,25 +183,18 @@ def make_candidate(
 
     Raises: BuildError.
     """
-    with stages.stage("torch") as stage:
-        # Threads that wait for work sleep instead of spinning: where other programs want the cores too, a
-        # step took 19 ms instead of 150. Read once, when torch is loaded.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        # These take seconds to import: what is wrong with the data has been told by now.
-        import torch  # noqa: PLC0415
+    # These import torch, which takes seconds.
+    from lampyris_build.compression.chain import compress  # noqa: PLC0415
+    from lampyris_build.compression.context import Context  # noqa: PLC0415
+    from lampyris_build.evaluation.measuring import measure  # noqa: PLC0415
+    from lampyris_build.evaluation.session import open_session, run  # noqa: PLC0415
+    from lampyris_build.export import check_parity  # noqa: PLC0415
+    from lampyris_build.making import make  # noqa: PLC0415
+    from lampyris_build.tasks import task_for  # noqa: PLC0415
 
-        from lampyris_build.compression.chain import compress  # noqa: PLC0415
-        from lampyris_build.compression.context import Context  # noqa: PLC0415
-        from lampyris_build.evaluation.measuring import measure  # noqa: PLC0415
-        from lampyris_build.evaluation.session import open_session, run  # noqa: PLC0415
-        from lampyris_build.export import check_parity  # noqa: PLC0415
-        from lampyris_build.making import make  # noqa: PLC0415
-        from lampyris_build.tasks import task_for  # noqa: PLC0415
-
-        stage.outcome = f"{torch.__version__}, {torch.get_num_threads()} threads"
     with stages.stage("model") as stage:
         task = task_for(recipe, dataset)
-        made = make(recipe, dataset, task, stage=stage, folder=training, fresh=fresh, workers=workers)
+        made = make(recipe, dataset, task, stage=stage, folder=training, fresh=fresh)
     with stages.stage("export") as stage:
         exported = work / "exported.onnx"
         made.trained.export(exported)

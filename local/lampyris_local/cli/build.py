@@ -1,5 +1,6 @@
 """`lampyris build`: a recipe in, a bundle out."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,6 +46,11 @@ _SHOWN: dict[str, tuple[str, Callable[[float], str]]] = {
 def run(
     recipe: Path, *, data: Path | None, out: Path | None, fresh: bool, workers: int, as_json: bool
 ) -> None:
+    if int(os.environ.get("RANK", "0")) > 0:  # torchrun started this process beside the one that builds
+        from lampyris_build.training import worker  # noqa: PLC0415 - torch
+
+        worker.main()
+        return
     read = load_recipe(recipe, data=None if data is None else str(data))
     with stops_on_sigterm():
         try:
