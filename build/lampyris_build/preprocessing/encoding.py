@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 
 from lampyris_build.data.dataset import Feature, Inputs, Samples
+from lampyris_build.data.spool import Spool
 from lampyris_build.preprocessing import vocabulary as vocabularies
 from lampyris_build.preprocessing.strings import category_nodes, text_nodes, word_nodes
 
@@ -94,7 +95,10 @@ class Encoding:
         }
 
     def _encoded(self, feature: Feature, strings: NDArray[Any]) -> NDArray[np.int64]:
-        return np.concatenate(list(_run(self._sessions[feature.name], strings)))
+        ids = Spool(np.int64, (self.length,) if feature.kind == "text" else ())
+        for chunk in _run(self._sessions[feature.name], strings):
+            ids.append(chunk)
+        return ids.finish()
 
     def _prepend(self, graph: GraphProto, feature: Feature) -> None:
         (place,) = (place for place, value in enumerate(graph.input) if value.name == feature.name)
@@ -138,7 +142,8 @@ def _chunks(strings: NDArray[Any]) -> Iterator[NDArray[Any]]:
             yield strings[start:place]
             start, longest = place, 0
         longest = max(longest, len(string))
-    yield strings[start:]
+    if len(strings):
+        yield strings[start:]
 
 
 def _rename(graph: GraphProto, old: str, new: str) -> None:

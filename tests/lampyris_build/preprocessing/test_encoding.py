@@ -118,6 +118,10 @@ def test_training_set_without_words_knows_none() -> None:
     assert ids_of(text_encoding("", " "), "the cat") == [[1, 1, 0, 0, 0, 0]]
 
 
+def test_no_texts_are_no_ids(encoding: Encoding) -> None:
+    assert encoding.apply({"review": strings()})["review"].shape == (0, LENGTH)
+
+
 def test_long_texts_among_short_ones_are_encoded_as_they_are_alone(encoding: Encoding) -> None:
     texts = ["the cat " * 200_000, "the dog", "mat " * 700_000, "", "dog"]
 
