@@ -36,6 +36,8 @@ _QUANTIZED: Final = (
     "AveragePool",
     "GlobalAveragePool",
 )
+# What stands between convolutions.
+_PASSING: Final = ("Add", "AveragePool", "MaxPool", "Relu")
 _METHODS: Final = {
     "min-max": quantization.CalibrationMethod.MinMax,
     "entropy": quantization.CalibrationMethod.Entropy,
@@ -76,12 +78,15 @@ def static_int8(path: Path, step: StaticInt8, context: Context, out: Path) -> No
 def _left_in_fp32(graph: onnx.GraphProto) -> list[str]:
     """Name what is not the network's, and what would lose more by rounding than it saves.
 
-    That are additions of anything but what a convolution gives, and products of two activations: where
-    attention is, values differ too much in size to share 256 steps.
+    That are additions elsewhere than between convolutions, and products of two activations: where attention
+    is, values differ too much in size to share 256 steps.
     """
     inside = network(graph)
     weights = {one.name for one in graph.initializer}
-    convolved = {node.output[0] for node in graph.node if node.op_type == "Conv"}
+    convolved: set[str] = set()
+    for node in graph.node:
+        if node.op_type == "Conv" or (node.op_type in _PASSING and convolved & set(node.input)):
+            convolved.add(node.output[0])
     gains = {"Add": convolved, "MatMul": weights, "Gather": weights}
     return [
         node.name
