@@ -50,15 +50,16 @@ def picture(pixels_HWC: NDArray[np.uint8], description: str) -> Html:
 
 def _line(values_TF: NDArray[np.float64], description: str) -> Html:
     values_TF = values_TF[:, :_MOST_LINES]
-    low, high = np.nanmin(values_TF), np.nanmax(values_TF)
-    scaled_TF = 38 - 36 * (values_TF - low) / ((high - low) or 1.0)
-    across = np.linspace(1, 119, len(values_TF))
-    paths = [
-        element(
-            "path",
-            d="M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in zip(across, column, strict=True) if not isnan(y)),
-            class_=f"line c{place}",
-        )
-        for place, column in enumerate(scaled_TF.T)
-    ]
+    known_TF = np.isfinite(values_TF)
+    if not known_TF.any():
+        return text("missing")
+    low, high = values_TF[known_TF].min(), values_TF[known_TF].max()
+    across_T = np.linspace(1, 119, len(values_TF))
+    paths = []
+    for place in range(values_TF.shape[1]):
+        known_T = known_TF[:, place]
+        up_T = 38 - 36 * (values_TF[known_T, place] - low) / ((high - low) or 1.0)
+        points = [f"{x:.1f} {y:.1f}" for x, y in zip(across_T[known_T], up_T, strict=True)]
+        if points:
+            paths.append(element("path", d="M" + "L".join(points), class_=f"line c{place}"))
     return element("svg", *paths, viewBox="0 0 120 40", role="img", aria_label=description, class_="spark")

@@ -23,12 +23,12 @@ def numbers(report: Report) -> Html:
         return NOTHING
     true_NT = report.test.targets.reshape(len(report.test), -1).astype(np.float64)
     predicted_NT = report.answers[0].reshape(len(report.test), -1).astype(np.float64)
-    drawn = []
+    drawn: list[Html] = []
     for place in range(min(true_NT.shape[1], _MOST_TARGETS)):
         number = f" {place + 1}" if true_NT.shape[1] > 1 else ""
         drawn += [
             _scatter(true_NT[:, place], predicted_NT[:, place], number),
-            _errors(predicted_NT[:, place] - true_NT[:, place], number),
+            _errors(predicted_NT[:, place], true_NT[:, place], number),
         ]
     return section("Predicted and true", figures(*drawn))
 
@@ -65,8 +65,12 @@ def _scatter(true_N: NDArray[np.float64], predicted_N: NDArray[np.float64], numb
     return figure(picture, f"Predicted against true values{number}: on the line they are equal.")
 
 
-def _errors(errors_N: NDArray[np.float64], number: str) -> Html:
-    mean, deviation = told.figure(float(errors_N.mean())), told.figure(float(errors_N.std()))
+def _errors(predicted_N: NDArray[np.float64], true_N: NDArray[np.float64], number: str) -> Html:
+    known_N = np.isfinite(predicted_N)
+    errors_N = predicted_N[known_N] - true_N[known_N]
+    if not len(errors_N):
+        return NOTHING
+    mean, deviation = (told.figure(float(value)) for value in (errors_N.mean(), errors_N.std()))
     caption = (
         f"What was predicted less what is true{number}: {mean} on average, standard deviation {deviation}."
     )
@@ -74,13 +78,13 @@ def _errors(errors_N: NDArray[np.float64], number: str) -> Html:
 
 
 def _histogram(groups: Mapping[str, NDArray[Any]], label: str, caption: str) -> Html:
-    known = {name: values[np.isfinite(values)] for name, values in groups.items()}
-    edges = np.histogram_bin_edges(np.concatenate(list(known.values())), _BINS)
-    counts = {name: np.histogram(values, edges)[0].astype(float).tolist() for name, values in known.items()}
+    across = axis_of(label, np.concatenate(list(groups.values())).tolist())
+    edges = np.linspace(across.low, across.high, _BINS + 1)
+    counts = {name: np.histogram(values, edges)[0].astype(float).tolist() for name, values in groups.items()}
     middles = ((edges[:-1] + edges[1:]) / 2).tolist()
     picture = chart(
         caption,
-        axis_of(label, edges.tolist()),
+        across,
         axis_of("samples", np.concatenate(list(counts.values())).tolist(), from_zero=True, whole=True),
         [
             Series(name=name, x=middles, y=each, kind="bars", color=place)

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lampyris_build.evaluation.classification import are_probabilities, predicted_classes
 from lampyris_build.report import told
 from lampyris_build.report.inputs import picture, shown
 from lampyris_build.report.markup import Html, element, join, paragraph, section, table, text
@@ -48,12 +49,14 @@ def _classified(report: Report) -> Html:
     if report.test.targets is None:
         return Html("")
     names, probabilities_NK, labels_N = report.classes, report.answers[0], report.test.targets
-    predicted_N = probabilities_NK.argmax(axis=1)
-    sure_N = np.nan_to_num(probabilities_NK.max(axis=1))
+    predicted_N = predicted_classes(probabilities_NK)
+    sure_N = np.nan_to_num(probabilities_NK.max(axis=1).astype(np.float64))
+    is_share = are_probabilities(probabilities_NK)
 
     def tell(place: int) -> _Told:
         is_right = bool(predicted_N[place] == labels_N[place])
-        answer = f"{names[predicted_N[place]]}, {100 * sure_N[place]:.1f} %"
+        sure = f"{100 * sure_N[place]:.1f} %" if is_share else told.figure(sure_N[place])
+        answer = f"{names[predicted_N[place]]}, {sure}" if predicted_N[place] >= 0 else "no number"
         return _Told(place=place, truth=names[labels_N[place]], answer=answer, is_right=is_right)
 
     wrong = np.flatnonzero(predicted_N != labels_N)

@@ -142,3 +142,29 @@ def test_page_of_many_classes_stays_small(classifier: Callable[..., Report], cou
 
     assert len(html.encode()) < 300_000
     assert len(Page(html).every("h1")) == 1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30, 0.0])
+@pytest.mark.parametrize("count", [1, 3])
+def test_answers_that_make_no_sense_can_be_shown(
+    classifier: Callable[..., Report], value: float, count: int
+) -> None:
+    labels = np.arange(count) % 2
+    features = (Feature(name="series", kind="series", shape=(5, 2)), Feature(name="number", kind="number"))
+    inputs = {
+        "series": np.full((count, 5, 2), value, np.float32),
+        "number": np.full(count, value, np.float32),
+    }
+    odd = replace(classifier(), features=features, test=Samples(inputs=inputs, targets=labels))
+    answers_NK, answers_N = np.full((count, 2), value, np.float32), np.full(count, value, np.float32)
+    reports = (
+        replace(odd, classes=("red", "green"), answers=[answers_NK]),
+        replace(odd, task="regression", classes=None, answers=[answers_N]),
+        replace(odd, task="anomaly", classes=None, answers=[answers_N]),
+    )
+
+    for report in reports:
+        html = to_html(report)
+
+        assert Page(html).every("h1")
+        assert not re.findall(r' d="[^"]*(?:nan|inf)', html)

@@ -33,6 +33,26 @@ def test_worst_mistakes_are_those_it_was_surest_of(classifier: Callable[..., Rep
     ]
 
 
+def test_answer_that_is_no_number_is_a_mistake(classifier: Callable[..., Report]) -> None:
+    report = classifier(("red", "green"), 4)
+    answers = np.eye(2, dtype=np.float32)[[0, 1, 0, 1]]
+    answers[2, 0] = np.nan
+
+    worst = _worst(samples(replace(report, answers=[answers])))
+
+    assert "It is wrong about 1 of 4 samples" in worst
+    assert ">no number</strong>" in worst
+
+
+def test_how_sure_logits_are_is_no_share(classifier: Callable[..., Report]) -> None:
+    report = classifier(("red", "green"), 4)
+
+    shown = samples(replace(report, answers=[np.array([[7.5, -2.0]] * 4, np.float32)]))
+
+    assert ">red, 7.5</strong>" in shown
+    assert "%" not in shown
+
+
 def test_model_without_mistakes_has_none_to_show(classifier: Callable[..., Report]) -> None:
     report = classifier(("red", "green"), 4)
 
