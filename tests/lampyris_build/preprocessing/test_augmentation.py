@@ -57,7 +57,9 @@ def test_each_picture_loses_one_square_at_most(pictures: torch.Tensor, side: int
         assert 1 <= rows <= side
         assert 1 <= columns <= side
         assert one.sum() == rows * columns
-    assert hole.any(dim=0).all()  # everywhere in the picture
+    often = hole.float().mean(dim=0)
+    assert (often > 0).all()
+    torch.testing.assert_close(often, often.flip(0, 1), atol=0.15, rtol=0)
     assert (hole.sum(dim=(1, 2)) == side**2).any()
 
 
