@@ -1,8 +1,8 @@
 """Categories and texts as ids, in the operators of ONNX: training and serving run the very same.
 
 Words are lower-cased here only where they are ASCII. Other letters depend on the locale of whoever serves,
-and the default, en_US, is not installed everywhere: a vocabulary holds their forms instead. They are parted by
-onnxruntime's Tokenizer: ONNX's own StringSplit knows a single separator.
+and the default, en_US, is not installed everywhere: a vocabulary holds their forms instead. They are parted
+by onnxruntime's Tokenizer: ONNX's own StringSplit knows a single separator.
 
 Shape suffixes: N samples, M words of the longest text, L the length that texts are brought to.
 """
