@@ -3,9 +3,8 @@
 import numpy as np
 
 from lampyris_build.data.dataset import Samples, Source
+from lampyris_build.data.spool import chunked
 from lampyris_build.errors import DatasetBroken
-
-_CHUNK = 4096  # samples
 
 
 def check_source(source: Source) -> None:
@@ -41,6 +40,6 @@ def _check_set(source: Source, what: str, samples: Samples) -> None:
         if values.size == 0:
             raise broken(f"a sample of the {what} has shape {values.shape[1:]}, which holds nothing.")
         if feature.kind == "vector":
-            for start in range(0, len(values), _CHUNK):
-                if not np.isfinite(values[start : start + _CHUNK]).all():
+            for part in chunked(values, len(values)):
+                if not np.isfinite(values[part]).all():
                     raise broken(f"the {what} holds NaN or infinity; fill or drop those rows.")

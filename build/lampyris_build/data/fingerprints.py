@@ -6,7 +6,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-_CHUNK: Final = 4096  # samples
+from lampyris_build.data.spool import chunked
+
 _MIX: Final = np.uint64(0x9E3779B97F4A7C15)  # odd, its bits in no order: 2^64 over the golden ratio
 _SHIFT: Final = np.uint64(29)
 
@@ -15,9 +16,8 @@ def fingerprints(arrays: Iterable[NDArray[Any]]) -> NDArray[np.uint64]:
     """Return a number (N,) for each sample's values in all arrays; with words, another in each process."""
     mixed: NDArray[np.uint64] = np.zeros(1, np.uint64)
     for values in arrays:
-        mixed = _mix(mixed) + np.concatenate(
-            [_hashes(values[start : start + _CHUNK]) for start in range(0, max(len(values), 1), _CHUNK)]
-        )
+        hashes = [_hashes(values[part]) for part in chunked(values, max(len(values), 1))]
+        mixed = _mix(mixed) + np.concatenate(hashes)
     return mixed
 
 

@@ -1,17 +1,15 @@
 """numpy's file of one array: one of inputs and, if there is anything to predict, one of targets."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lampyris_build.data.arrays import as_inputs, as_targets
 from lampyris_build.data.dataset import Samples, Source
-from lampyris_build.data.spool import Spool
+from lampyris_build.data.spool import Spool, chunked
 from lampyris_build.errors import DatasetBroken, DatasetMissing
-
-_CHUNK: Final = 4096  # samples
 
 
 def read_npy(path: Path, targets: Path | None) -> Source:
@@ -43,6 +41,7 @@ def _mapped(path: Path) -> NDArray[Any]:
     except (OSError, EOFError, ValueError) as error:
         raise DatasetBroken(path=path, reason=f"it is no whole .npy file of plain values: {error}.") from None
     if not isinstance(array, np.ndarray):
+        array.close()
         raise DatasetBroken(path=path, reason='it is an archive of arrays; set dataset.source = "npz".')
     if array.ndim == 0:
         raise DatasetBroken(path=path, reason="it holds a single value.")
@@ -51,6 +50,6 @@ def _mapped(path: Path) -> NDArray[Any]:
 
 def _as_float32(array: NDArray[Any]) -> NDArray[Any]:
     spool = Spool(np.float32, array.shape[1:])
-    for start in range(0, len(array), _CHUNK):
-        spool.append(array[start : start + _CHUNK])
+    for part in chunked(array, len(array)):
+        spool.append(array[part])
     return spool.finish()

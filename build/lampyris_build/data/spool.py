@@ -15,7 +15,7 @@ from lampyris_build.errors import WriteFailed
 
 # Two such arrays, and what training needs beside them, fit into the memory of a small machine.
 LIMIT_BYTES: Final = 256 * 1024**2
-_CHUNK: Final = 4096  # rows
+_CHUNK_BYTES: Final = 16 * 1024**2
 _ALIGNMENT: Final = 64  # bytes: any number stands where the processor wants it
 
 
@@ -67,9 +67,12 @@ def gather(
     What is larger than `limit_bytes` goes to one temporary file, however many arrays there are; objects stay.
     Raises: WriteFailed.
     """
-    return _rows(
-        arrays, len(index), lambda name: (arrays[name][part] for part in _chunks(index)), limit_bytes
-    )
+
+    def chunks(name: str) -> Iterator[NDArray[Any]]:
+        values = arrays[name]
+        return (values[index[part]] for part in chunked(values, len(index)))
+
+    return _rows(arrays, len(index), chunks, limit_bytes)
 
 
 def concatenate(
@@ -79,13 +82,17 @@ def concatenate(
     if len(several) == 1:
         return dict(several[0])
     count = sum(len(next(iter(one.values()))) for one in several)
-    return _rows(
-        several[0], count, lambda name: (part for one in several for part in _chunks(one[name])), limit_bytes
-    )
+
+    def chunks(name: str) -> Iterator[NDArray[Any]]:
+        return (one[name][part] for one in several for part in chunked(one[name], len(one[name])))
+
+    return _rows(several[0], count, chunks, limit_bytes)
 
 
-def _chunks(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    return (values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK))
+def chunked(values: NDArray[Any], count: int) -> Iterator[slice]:
+    """Divide `count` rows such as the array's into parts of some MB."""
+    rows = max(1, _CHUNK_BYTES // max(1, prod(values.shape[1:]) * values.itemsize))
+    return (slice(start, start + rows) for start in range(0, count, rows))
 
 
 def _rows(

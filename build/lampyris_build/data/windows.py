@@ -4,18 +4,16 @@ Shape suffixes: T moments, F features, N windows, L moments of a window.
 """
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from lampyris_build.data.dataset import Dataset, Feature, Inputs, Samples, Source
-from lampyris_build.data.spool import Spool, gather
+from lampyris_build.data.spool import Spool, chunked, gather
 from lampyris_build.errors import DatasetBroken, InvalidRecipe
 from lampyris_build.recipe.sources import Split, Window
-
-_CHUNK: Final = 4096  # rows
 
 
 def in_order(split: Split, source: Source) -> Split:
@@ -95,8 +93,8 @@ def _block(inputs: Inputs) -> NDArray[Any]:
     """Put columns side by side, (T, F)."""
     columns = list(inputs.values())
     spool = Spool(np.float32, (len(columns),))
-    for start in range(0, len(columns[0]), _CHUNK):
-        spool.append(np.stack([column[start : start + _CHUNK] for column in columns], axis=1))
+    for part in chunked(columns[0], len(columns[0])):
+        spool.append(np.stack([column[part] for column in columns], axis=1))
     return spool.finish()
 
 
