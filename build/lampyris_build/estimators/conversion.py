@@ -1,7 +1,9 @@
 """From a fitted estimator of scikit-learn to an ONNX graph, by skl2onnx."""
 
+import copy
 import warnings
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -52,7 +54,27 @@ def _holds_integers(value: Any) -> bool:
 
 
 def _plainly(convert: Callable[[Any, Any, Any], None]) -> Callable[[Any, Any, Any], None]:
-    return lambda scope, operator, container: convert(scope, operator, _PlainAttributes(container))
+    def convert_plainly(scope: Any, operator: Any, container: Any) -> None:
+        operator.raw_operator = _with_float32_thresholds(operator.raw_operator)
+        convert(scope, operator, _PlainAttributes(container))
+
+    return convert_plainly
+
+
+def _with_float32_thresholds(trees: Any) -> Any:
+    """Return histogram trees whose thresholds are the largest float32 that are not above them.
+
+    They ask whether x <= threshold, so nothing changes for an x in float32. ONNX keeps thresholds in float32,
+    and skl2onnx rounds them to the nearest: above an x that lies in the middle of two bins.
+    """
+    rounded = copy.deepcopy(trees)
+    for tree in chain.from_iterable(rounded._predictors):  # noqa: SLF001 - where skl2onnx reads them, too
+        exact = tree.nodes["num_threshold"]
+        nearest = exact.astype(np.float32)
+        tree.nodes["num_threshold"] = np.where(
+            nearest > exact, np.nextafter(nearest, np.float32(-np.inf)), nearest
+        )
+    return rounded
 
 
 _CONVERTERS: Final = {
