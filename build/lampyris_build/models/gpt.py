@@ -31,7 +31,7 @@ class Gpt(nn.Module):
                 f"want a multiple of {2 * model.heads}."
             )
         (context,) = shape
-        self.cache_shape = (model.layers, model.heads, context, model.width // model.heads)
+        self.cache_shape = cache_shape(model, context)
         self.tokens = nn.Embedding(vocabulary, model.width)
         self.dropout = nn.Dropout(model.dropout)
         self.blocks = nn.ModuleList(
@@ -72,6 +72,11 @@ class Gpt(nn.Module):
             caches.append(cache)
         keys, values = zip(*caches, strict=True)
         return self.head(self.norm(x_BTW)), torch.stack(keys, dim=1), torch.stack(values, dim=1)
+
+
+def cache_shape(model: GptModel, context: int) -> tuple[int, int, int, int]:
+    """Return the shape of one row's keys, and of its values: (N, H, P, D)."""
+    return model.layers, model.heads, context, model.width // model.heads
 
 
 class Block(nn.Module):

@@ -27,11 +27,12 @@ def learn() -> Callable[..., float]:
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
         for _ in range(steps):
             optimizer.zero_grad()
-            loss = nn.functional.cross_entropy(network(x), targets)
+            loss = nn.functional.cross_entropy(network(x).flatten(0, -2), targets.flatten())
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             optimizer.step()
         with torch.inference_mode():
-            return float((network.eval()(x).argmax(dim=-1) == targets).float().mean())
+            right = network.eval()(x).argmax(dim=-1) == targets
+        return float(right[targets >= 0].float().mean())
 
     return accuracy
 
