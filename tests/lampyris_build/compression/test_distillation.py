@@ -44,6 +44,7 @@ def test_the_loss_is_that_of_the_paper(trained: TrainedNetwork, context: Context
     student = copy.deepcopy(trained.learner)
     nn.init.normal_(next(iter(student.network.parameters())))
     images = torch.from_numpy(context.dataset.train.inputs["image"][:8])
+    assert context.dataset.train.targets is not None
     labels = torch.from_numpy(context.dataset.train.targets[:8])
 
     loss = _Distilling(student, trained.learner.network, step).eval()((images,), labels)
@@ -64,7 +65,7 @@ def test_numbers_are_learnt_by_their_distance(trained: TrainedNetwork) -> None:
             return functional.mse_loss(network(x), targets)
 
     student = Learner(
-        preprocessing=nn.Identity(),
+        preprocessing=nn.Identity(),  # type: ignore[arg-type]  # none is needed
         augmentation=nn.Identity(),
         network=nn.Linear(3, 2),
         task=Copying(),  # type: ignore[arg-type]  # as much of a task as is asked for

@@ -60,6 +60,7 @@ def test_half_of_the_weights_are_enough(trained: TrainedNetwork, context: Contex
 
 
 def test_no_optimizer_moves_a_zero(trained: TrainedNetwork, context: Context) -> None:
+    assert context.recipe.training is not None
     training = msgspec.structs.replace(
         context.recipe.training, optimizer="SGD", optimizer_options={"momentum": 0.9, "nesterov": True}
     )
