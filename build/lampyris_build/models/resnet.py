@@ -12,11 +12,11 @@ from lampyris_build.recipe.models import ResnetModel
 class Resnet(nn.Module):
     """A convolution, then stages that each widen and halve the picture: (B, C, H, W) to (B, K).
 
-    All stages but the last end with a residual block; after the last the largest value of each channel is
-    left. Exported, batch normalisation folds into the convolutions.
+    All stages but the last end with a residual block; at the end the largest value of each channel is left.
+    Exported, batch normalisation folds into the convolutions.
 
-    Source: He et al. 2016 (deep residual learning), in the shape of Page 2018 (how to train your ResNet), which
-    needs few passes over the data.
+    Source: He et al. 2016 (deep residual learning), in the shape of Page 2018 (how to train your ResNet),
+    which needs few passes over the data.
     """
 
     def __init__(self, model: ResnetModel, shape: tuple[int, ...], outputs: int) -> None:
