@@ -1,22 +1,18 @@
-"""CIFAR-10's and CIFAR-100's own binary files: a folder of them, or the .tar.gz that they come in.
+"""CIFAR-10's and CIFAR-100's own binary files: a folder of them, or the .tar.gz that they come in, or a zip.
 
 Source: https://www.cs.toronto.edu/~kriz/cifar.html ("Binary version": a byte, or two, for the label, and
 3,072 for the pixels, red before green before blue, row by row). The version for Python is made of pickles,
 which are never read: they could run anything.
 """
 
-import tarfile
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import IO, Final
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lampyris_build.data.dataset import Feature, Samples, Source
+from lampyris_build.data.members import read_members
 from lampyris_build.errors import DatasetBroken, DatasetMissing
 
 _SHAPE: Final = (3, 32, 32)
@@ -30,9 +26,18 @@ _CIFAR_10: Final[tuple[str, ...]] = (
     "data_batch_5.bin",
 )
 _CIFAR_100: Final[tuple[str, ...]] = ("train.bin",)
+_FILES: Final = (
+    *_CIFAR_10,
+    *_CIFAR_100,
+    "test_batch.bin",
+    "test.bin",
+    "batches.meta.txt",
+    "fine_label_names.txt",
+)
 _WANTED: Final = (
     "looked for data_batch_1.bin to data_batch_5.bin, test_batch.bin and batches.meta.txt (CIFAR-10), or "
-    "train.bin, test.bin and fine_label_names.txt (CIFAR-100), in a folder or a .tar.gz: the binary version."
+    "train.bin, test.bin and fine_label_names.txt (CIFAR-100), in a folder, a .tar.gz or a zip: the binary "
+    "version."
 )
 
 
@@ -41,7 +46,7 @@ def read_cifar(path: Path) -> Source:
 
     Raises: DatasetMissing, DatasetBroken.
     """
-    files = _read(path)
+    files = read_members(path, _FILES, max_bytes=_MAX_FILE_BYTES, layout=_WANTED)
     if set(_CIFAR_10) <= files.keys():
         train, test, names, label_bytes = _CIFAR_10, "test_batch.bin", "batches.meta.txt", 1
     elif set(_CIFAR_100) <= files.keys():
@@ -76,55 +81,3 @@ def _samples(path: Path, files: dict[str, bytes], label_bytes: int) -> Samples:
     return Samples(
         inputs={"image": np.ascontiguousarray(pixels)}, targets=rows[:, label_bytes - 1].astype(np.int64)
     )
-
-
-def _read(path: Path) -> dict[str, bytes]:
-    """Return the dataset's files by their names, whatever folder they are in; of others, the names alone."""
-    wanted = {
-        *_CIFAR_10,
-        *_CIFAR_100,
-        "test_batch.bin",
-        "test.bin",
-        "batches.meta.txt",
-        "fine_label_names.txt",
-    }
-    files = {}
-    try:
-        for name, size_bytes, open_file in _from_folder(path) if path.is_dir() else _from_tar(path):
-            if name in wanted and size_bytes > _MAX_FILE_BYTES:
-                raise DatasetBroken(
-                    path=path, reason=f"{name} has {size_bytes:,} bytes, more than any of CIFAR's."
-                )
-            with open_file() as file:
-                files[name] = file.read() if name in wanted else b""
-    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
-        raise DatasetBroken(path=path, reason=f"it cannot be read: {error}.") from None
-    return files
-
-
-_File = tuple[str, int, Callable[[], AbstractContextManager[IO[bytes]]]]
-
-
-def _from_folder(folder: Path) -> Iterator[_File]:
-    for path in folder.rglob("*"):
-        if path.is_file():
-            yield path.name, path.stat().st_size, partial(_open, path)
-
-
-def _open(path: Path) -> IO[bytes]:
-    return path.open("rb")
-
-
-def _from_tar(path: Path) -> Iterator[_File]:
-    if not path.is_file():
-        raise DatasetMissing(path=path, wanted=_WANTED)
-    with tarfile.open(path) as archive:
-        for member in archive:
-            if member.isfile():
-                yield PurePosixPath(member.name).name, member.size, partial(_member, archive, member)
-
-
-def _member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-    file = archive.extractfile(member)
-    assert file is not None
-    return file

@@ -32,7 +32,7 @@ Read = Callable[[str], bytes]
 
 
 def read_images(dataset: ImagesSource, path: Path, like: tuple[Feature, ...] = ()) -> Source:
-    """Read a folder or zip of [train|test/]class/picture; all are brought to one size, as serving does.
+    """Read a folder or zip of [train|test/][class/]picture; all are brought to one size, as serving does.
 
     The size is the recipe's, or that of what was read before, or that of the first picture.
 
@@ -47,7 +47,7 @@ def read_images(dataset: ImagesSource, path: Path, like: tuple[Feature, ...] = (
                 reason=f"a picture of {spec.height:,} x {spec.width:,} pixels has more than {MAX_PIXELS:,}. "
                 "Lower dataset.height and dataset.width.",
             )
-        classes = sorted({name.parent.name for name in train + test})
+        classes = sorted({_class(name) for name in train + test} - {""})
         samples = _samples(path, train, classes, spec, read)
         test_samples = _samples(path, test, classes, spec, read) if test else None
     return Source(
@@ -55,7 +55,7 @@ def read_images(dataset: ImagesSource, path: Path, like: tuple[Feature, ...] = (
         features=(Feature(name="image", kind="image", shape=(spec.height, spec.width, spec.channels)),),
         samples=samples,
         test=test_samples,
-        classes=tuple(classes),
+        classes=tuple(classes) or None,
     )
 
 
@@ -113,17 +113,23 @@ def _by_set(path: Path, names: list[str]) -> tuple[list[PurePosixPath], list[Pur
     )
     if not pictures:
         raise DatasetMissing(path=path, wanted=f"it holds no picture; looked for {_LAYOUT}.")
-    for name in pictures:
-        if name.parent.name in ("", "train", "test"):
-            raise DatasetBroken(
-                path=path,
-                reason=f"{name} is in no class; a picture stands in a folder named after its class.",
-            )
-    test = [name for name in pictures if name.parent.parent.name == "test"]
-    train = [name for name in pictures if name.parent.parent.name != "test"]
+    without = [name for name in pictures if not _class(name)]
+    if without and len(without) < len(pictures):
+        raise DatasetBroken(
+            path=path,
+            reason=f"{without[0]} is in no class, but others are; a picture stands in a folder named after "
+            "its class.",
+        )
+    test = [name for name in pictures if "test" in (name.parent.name, name.parent.parent.name)]
+    train = sorted(set(pictures) - set(test))
     if not train:
         raise DatasetBroken(path=path, reason="it has pictures for test, but none for training.")
     return train, test
+
+
+def _class(name: PurePosixPath) -> str:
+    """Return the folder that a picture is in; "" if that is none of a class."""
+    return "" if name.parent.name in {"train", "test"} else name.parent.name
 
 
 def _spec(
@@ -148,7 +154,7 @@ def _samples(
     for name in names:
         spool.append(_decode(path, name, spec, read)[np.newaxis])
     index = {name: place for place, name in enumerate(classes)}
-    labels = np.array([index[name.parent.name] for name in names], np.int64)
+    labels = np.array([index[_class(name)] for name in names], np.int64) if classes else None
     return Samples(inputs={"image": spool.finish()}, targets=labels)
 
 

@@ -84,6 +84,8 @@ def read_table(rows: Rows, columns: Columns, *, max_bad_rows: float) -> Source:
     for name in (*columns.inputs, *columns.types, columns.target, columns.key):
         if name is not None and name not in rows.names:
             raise _missing(rows, name)
+    if columns.target in columns.inputs and not columns.is_series:
+        raise _broken(rows, f"dataset.columns names {columns.target!r}, which is what is to be predicted.")
     wanted = columns.inputs or _all_others(rows, columns)
     if not wanted:
         raise _broken(rows, "it has no column left to predict from.")

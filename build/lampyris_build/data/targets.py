@@ -188,7 +188,11 @@ def _with_tokens(source: Source) -> Source:
 def _found(source: Source) -> tuple[Targets, Targets | None]:
     targets, test = source.samples.targets, None if source.test is None else source.test.targets
     if targets is None or (source.test is not None and test is None):
-        raise _broken(source, "it has nothing to predict; name the column that holds it as dataset.target.")
+        raise _broken(
+            source,
+            "it has nothing to predict. Of a table, dataset.target names the column; pictures are in folders "
+            "named after their classes.",
+        )
     return targets, test
 
 

@@ -12,13 +12,20 @@ Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Source(Section, frozen=True, kw_only=True, tag_field="source"):
-    """`part` says what the examples are for: "all" are divided by `[split]`, "test" are only measured on."""
+    """`part` says what the examples are for.
+
+    "all" are divided by `[split]`, or learnt from if there is a test set; "test" are only measured on; of
+    "train", the test set that comes with it is left out.
+    """
 
     part: Literal["all", "train", "test"] = "all"
 
 
 class _File(Source, frozen=True, kw_only=True):
-    """`path` is a file or folder, s3://bucket/key, or an https URL, which needs the SHA-256 of what is there."""
+    """`path` is a file or folder, s3://bucket/key, or an https URL, which needs the SHA-256 of what is there.
+
+    What is fetched is kept in ~/.cache/lampyris, or in XDG_CACHE_HOME.
+    """
 
     path: Name
     sha256: Sha256 | None = None
@@ -31,17 +38,17 @@ class SklearnSource(Source, frozen=True, kw_only=True, tag="sklearn"):
 
 
 class IdxSource(_File, frozen=True, kw_only=True, tag="idx"):
-    """A folder with MNIST's four files, gzipped or not."""
+    """MNIST's four files, gzipped or not, in a folder, a zip or a .tar.gz."""
 
 
 class CifarSource(_File, frozen=True, kw_only=True, tag="cifar"):
-    """CIFAR-10's or CIFAR-100's own binary files: a folder or a .tar.gz of them."""
+    """CIFAR-10's or CIFAR-100's own binary files, in a folder, a .tar.gz or a zip."""
 
 
 class ImagesSource(_File, frozen=True, kw_only=True, tag="images"):
-    """A folder, or a zip of one: [train|test/]class/picture.png. All are brought to one size.
+    """A folder, or a zip of one: [train|test/][class/]picture.png. All are brought to one size.
 
-    `height` and `width` default to those of the first picture.
+    `height` and `width` default to those of the first picture, of the first dataset if there are several.
     """
 
     height: Count | None = None
@@ -54,7 +61,7 @@ class NpzSource(_File, frozen=True, kw_only=True, tag="npz"):
 
 
 class NpySource(_File, frozen=True, kw_only=True, tag="npy"):
-    """One array of inputs, and one of targets unless there are none; both stay on disk while they are read."""
+    """One array of inputs, which stays on disk, and one of `targets`, a path as well, unless there are none."""
 
     targets: Name | None = None
 
@@ -62,7 +69,8 @@ class NpySource(_File, frozen=True, kw_only=True, tag="npy"):
 class _Table(_File, frozen=True, kw_only=True):
     """`target` is the column to predict. `columns` are those that the model takes: all others by default.
 
-    `types` says what a column holds where the inference would be wrong.
+    What a column holds is inferred from all its cells (`lampyris_build.data.columns` says how); `types` says it
+    where that is wrong. Dates become days since 1970-01-01; true and false become 1 and 0.
     """
 
     target: Name | None = None
@@ -73,7 +81,7 @@ class _Table(_File, frozen=True, kw_only=True):
 class CsvSource(_Table, frozen=True, kw_only=True, tag="csv"):
     """Comma-separated values with a header (RFC 4180), gzipped or not."""
 
-    delimiter: Annotated[str, msgspec.Meta(min_length=1, max_length=1)] = ","
+    delimiter: Literal[",", ";", "\t", "|", " "] = ","
 
 
 class ParquetSource(_Table, frozen=True, kw_only=True, tag="parquet"):
@@ -85,7 +93,7 @@ class JsonLinesSource(_Table, frozen=True, kw_only=True, tag="jsonl"):
 
 
 class TextSource(_File, frozen=True, kw_only=True, tag="text"):
-    """Plain text in UTF-8, to learn what comes next: its characters are the tokens, `context` at a time."""
+    """Plain text in UTF-8, or a folder of .txt: its characters are the tokens, `context` at a time."""
 
     context: Count = 128
 
@@ -107,9 +115,9 @@ AnySource = (
 class Cleaning(Section, frozen=True, kw_only=True):
     """`[cleaning]`: what happens to rows of a table that cannot be learnt from as they are.
 
-    Missing values are filled in the exported graph (a number by the median, a category by its own class), or their rows
-    dropped. A row that cannot be read (too few cells, no number where all are numbers) is counted and
-    left out, if such rows are at most `max_bad_rows` of all.
+    Missing values are filled in the exported graph (a number by the median, a category by its own class), or
+    their rows dropped. A row that cannot be read (too few cells, no number where all are numbers) is counted
+    and left out, if such rows are at most `max_bad_rows` of all.
     """
 
     missing: Literal["fill", "drop"] = "fill"
@@ -118,7 +126,11 @@ class Cleaning(Section, frozen=True, kw_only=True):
 
 
 class Window(Section, frozen=True, kw_only=True):
-    """`[window]`: rows are moments of a series; `length` of them predict the target `horizon` rows later."""
+    """`[window]`: rows are moments of a series; `length` of them predict the target `horizon` rows later.
+
+    A window is made every `stride` rows, after the split: none has rows of two sets. By default the past of the
+    target is one of its columns.
+    """
 
     length: Count
     horizon: Count = 1
@@ -129,7 +141,8 @@ class Split(Section, frozen=True, kw_only=True):
     """`[split]`: what is taken for the test set, unless there is one, and for validation from what is left.
 
     "stratified" keeps the share of every class, "time" takes the latest by `column` (the last rows, without
-    one), "group" keeps rows with equal `column` together, "random" draws.
+    one), "group" keeps rows with equal `column` together, "random" draws. Without a word, series and text are
+    divided by time, what has classes is stratified, and all else drawn.
     """
 
     by: Literal["stratified", "random", "time", "group"] | None = None
@@ -141,7 +154,8 @@ class Split(Section, frozen=True, kw_only=True):
 class Augmentation(Section, frozen=True, kw_only=True):
     """`[augmentation]`: how pictures change from epoch to epoch while they are learnt.
 
-    `shift` pixels at most in each direction, `flip` left and right, `cutout` pixels of a grey square, `rotate` degrees.
+    `shift` pixels at most in each direction, `flip` left and right, `cutout` pixels of a grey square,
+    `rotate` degrees.
     """
 
     shift: Annotated[int, msgspec.Meta(ge=0)] = 0

@@ -1,5 +1,7 @@
 import gzip
 import struct
+import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +41,18 @@ def test_plain_and_gzipped_files_are_read_alike(folder: Path) -> None:
     assert source.test.inputs["image"].flags.writeable, "torch warns of any other"
 
 
+def test_archives_read_as_the_folder_does(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    archives = tmp_path_factory.mktemp("archives")
+    with tarfile.open(archives / "mnist.tar.gz", "w:gz") as tar:
+        tar.add(folder, "MNIST/raw")
+    with zipfile.ZipFile(archives / "mnist.zip", "w") as archive:
+        for path in folder.iterdir():
+            archive.write(path, path.name)
+
+    assert read_idx(archives / "mnist.tar.gz").digest == read_idx(folder).digest
+    assert read_idx(archives / "mnist.zip").digest == read_idx(folder).digest
+
+
 def test_missing_file_is_named_with_both_its_names(folder: Path) -> None:
     (folder / "train-labels-idx1-ubyte").unlink()
 
@@ -47,7 +61,7 @@ def test_missing_file_is_named_with_both_its_names(folder: Path) -> None:
 
 
 def test_missing_folder_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DatasetMissing, match="no such folder"):
+    with pytest.raises(DatasetMissing, match="looked for a folder, a zip or"):
         read_idx(tmp_path / "nowhere")
 
 

@@ -87,6 +87,17 @@ def test_test_folder_becomes_the_test_set(tmp_path: Path) -> None:
     assert len(source.test) == 3
 
 
+def test_pictures_may_have_no_classes(tmp_path: Path) -> None:
+    source = read_images(
+        folder_of(tmp_path / "pets", {"train/a.png": FILES["cats/a.png"], "test/b.png": FILES["dogs/a.png"]})
+    )
+
+    assert source.classes is None
+    assert source.samples.targets is None
+    assert source.test is not None
+    assert len(source.samples) == len(source.test) == 1
+
+
 def test_what_macos_adds_to_a_zip_is_left_out(tmp_path: Path) -> None:
     extra = {"__MACOSX/cats/._a.png": b"x", "cats/._a.png": b"x"}
 
@@ -126,7 +137,7 @@ def test_picture_with_too_many_pixels_is_named(tmp_path: Path) -> None:
     [
         ({**FILES, "dogs/b.png": b"GIF89a"}, r"dogs/b\.png: .*not an image"),
         ({**FILES, "dogs/b.png": picture((0, 0, 0))[:45]}, r"dogs/b\.png: .*damaged"),
-        ({**FILES, "c.png": picture((0, 0, 0))}, r"c\.png is in no class"),
+        ({**FILES, "c.png": picture((0, 0, 0))}, r"c\.png is in no class, but others are"),
         ({f"test/{name}": data for name, data in FILES.items()}, "none for training"),
     ],
     ids=["no-image", "cut-short", "no-class", "no-training"],

@@ -115,6 +115,7 @@ def test_rows_that_cannot_be_read_are_counted_and_left_out(tmp_path: Path) -> No
         (ROWS, {"target": "lable"}, "there is no column 'lable'; did you mean 'label'. It has age, city"),
         (ROWS, {"inputs": ("agee",)}, "no column 'agee'; did you mean 'age'"),
         (ROWS, {"key": "moment"}, "no column 'moment'; it has age"),
+        (ROWS, {"inputs": ("age", "label")}, "names 'label', which is what is to be predicted"),
         (ROWS, {"types": {"town": "text"}}, "no column 'town'"),
         ("a,a,label\n1,2,3\n", {}, "two columns are called 'a'"),
         ("a,,label\n1,2,3\n", {}, "a column has no name"),
