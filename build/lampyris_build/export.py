@@ -101,6 +101,8 @@ def _quiet_exporter() -> Iterator[None]:
         with warnings.catch_warnings():
             # torch copies its own tree specifications in a way that torch deprecates.
             warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
+            # It warns that inputs share a dynamic axis: they are rows of one batch.
+            warnings.filterwarnings("ignore", message=".*The axis name", category=UserWarning)
             yield
     finally:
         registration.setLevel(level)

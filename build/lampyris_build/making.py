@@ -106,11 +106,13 @@ def make(
 def new_learner(model: AnyModel, recipe: Recipe, encoded: Dataset, task: Task) -> Learner:
     """Make a network of random weights for encoded data, and what stands before it. Raises: InvalidRecipe."""
     preprocessing = task.preprocessing(encoded.train)
-    shape = preprocessing.shape
+    shape, vocabulary = preprocessing.shape, preprocessing.vocabulary_size
+    if recipe.task == "language":  # a token may occur in the test set alone
+        vocabulary = task.width(shape)
     return Learner(
         preprocessing=preprocessing,
         augmentation=Augmentation(recipe.augmentation),
-        network=network_for(model, shape, task.width(shape), preprocessing.vocabulary_size),
+        network=network_for(model, shape, task.width(shape), vocabulary),
         task=task,
     )
 

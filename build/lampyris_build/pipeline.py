@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 from rich.console import Console
 
 from lampyris.domain.bundle import Bundle
@@ -205,7 +206,10 @@ def make_candidate(
         stage.outcome = f"ONNX, differs from the model by {parity:.1g} at most"
     test = task.expecting(asked, expected)
     with stages.stage("compression") as stage:
-        calibration = task.asked(dataset.train.take(slice(0, _CALIBRATION))).inputs
+        # From all over the training set: its rows may have an order.
+        count = len(dataset.train)
+        drawn = np.linspace(0, count - 1, min(_CALIBRATION, count)).astype(np.int64)
+        calibration = task.asked(dataset.train.take(drawn)).inputs
         context = Context(recipe=recipe, dataset=dataset, task=task, calibration=calibration, stage=stage)
         chain = compress(made.trained, exported, context, lambda path: measure(path, task, test), work)
         stage.outcome = _compressed(chain)

@@ -44,7 +44,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 def test_int8_is_smaller_and_about_as_accurate(demo: Demo) -> None:
-    fp32, int8 = demo.facts["metrics"]["fp32"], demo.facts["metrics"]["int8"]
+    fp32, int8 = demo.facts["metrics"]["fp32"], demo.facts["metrics"]["static-int8"]
 
     assert int8["accuracy"] >= 0.97
     assert fp32["accuracy"] - int8["accuracy"] <= 0.01

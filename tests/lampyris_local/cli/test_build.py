@@ -20,7 +20,9 @@ hidden = [8]
 [training]
 epochs = 2
 [compression]
-max_accuracy_drop = 1.0
+max_drop = 1.0
+[[compression.steps]]
+step = "static-int8"
 """
 
 
@@ -32,8 +34,9 @@ def test_bundle_and_figures_are_the_answer(tmp_path: Path) -> None:
 
     built = json.loads(result.stdout)
     assert (built["model"], built["bundle"]) == ("flowers", str(out))
-    assert set(built["metrics"]) == {"fp32", "int8"}
+    assert set(built["metrics"]) == {"fp32", "static-int8"}
     assert (out / "bundle.json").is_file()
+    assert Path(built["report"]).read_text().startswith("<!DOCTYPE html>")
 
 
 def test_being_stopped_says_how_to_go_on(tmp_path: Path) -> None:
@@ -42,7 +45,7 @@ def test_being_stopped_says_how_to_go_on(tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name("lampyris")), "build", str(recipe), "--out", str(out)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = monotonic() + 60
-    while not out.with_name("bundle.checkpoint").exists() and monotonic() < deadline:
+    while not (out.with_name("bundle.training") / "checkpoint.safetensors").exists() and monotonic() < deadline:
         sleep(0.05)
 
     process.send_signal(signal.SIGINT)
