@@ -61,7 +61,7 @@ class NpzSource(_File, frozen=True, kw_only=True, tag="npz"):
 
 
 class NpySource(_File, frozen=True, kw_only=True, tag="npy"):
-    """One array of inputs, which stays on disk, and one of `targets`, a path as well, unless there are none."""
+    """One array of inputs, which stays on disk, and one of `targets`, also a path, unless there are none."""
 
     targets: Name | None = None
 
@@ -69,13 +69,13 @@ class NpySource(_File, frozen=True, kw_only=True, tag="npy"):
 class _Table(_File, frozen=True, kw_only=True):
     """`target` is the column to predict. `columns` are those that the model takes: all others by default.
 
-    What a column holds is inferred from all its cells (`lampyris_build.data.columns` says how); `types` says it
-    where that is wrong. Dates become days since 1970-01-01; true and false become 1 and 0.
+    What a column holds is inferred from all its cells (`lampyris_build.data.columns` says how); `types` says
+    it where that is wrong. Dates become days since 1970-01-01; true and false become 1 and 0.
     """
 
     target: Name | None = None
     columns: tuple[Name, ...] = ()
-    types: dict[str, ColumnType] = {}
+    types: dict[str, ColumnType] = {}  # noqa: RUF012 - msgspec gives each record its own
 
 
 class CsvSource(_Table, frozen=True, kw_only=True, tag="csv"):
@@ -128,8 +128,8 @@ class Cleaning(Section, frozen=True, kw_only=True):
 class Window(Section, frozen=True, kw_only=True):
     """`[window]`: rows are moments of a series; `length` of them predict the target `horizon` rows later.
 
-    A window is made every `stride` rows, after the split: none has rows of two sets. By default the past of the
-    target is one of its columns.
+    A window is made every `stride` rows, after the split: none has rows of two sets. By default the past of
+    the target is one of its columns.
     """
 
     length: Count
