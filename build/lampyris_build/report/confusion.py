@@ -14,7 +14,7 @@ _MOST_PAIRS: Final = 12
 _SHADES: Final = 10
 _CAPTION: Final = (
     "A row for each true class, a column for what it was taken for; "
-    "the darker, the larger the share of the row."
+    "the deeper the blue, the larger the share of the row."
 )
 
 

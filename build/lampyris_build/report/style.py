@@ -4,9 +4,11 @@ from typing import Final
 
 _PAGE: Final = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; --ink: #222; --soft: #636363;
-  --page: #fff; --c0: #1f6fb4; --c1: #c04a1a; --c2: #3a7f36; --c3: #8a8a8a; }
+  --page: #fff; --c0: #1f6fb4; --c1: #c04a1a; --c2: #3a7f36; --c3: #8a8a8a;
+  --heat: 64 132 196; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e4e4e4; --soft: #a8a8a8; --page: #161616;
-  --c0: #6cb2ee; --c1: #f0925f; --c2: #84cc7e; --c3: #909090; } }
+  --c0: #6cb2ee; --c1: #f0925f; --c2: #84cc7e; --c3: #909090;
+  --heat: 38 98 158; } }
 body { max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: var(--ink);
   background: var(--page); }
 h1 { margin: 0; line-height: 1.2; overflow-wrap: anywhere; }
@@ -67,7 +69,7 @@ svg text { font-size: 12px; fill: var(--soft); }
 
 # Shades of a share, from a tenth to all.
 _SHADES: Final = "".join(
-    f".s{tenth} {{ background: rgb(64 132 196 / {10 + 7 * tenth}%); }}\n"
+    f".s{tenth} {{ background: rgb(var(--heat) / {10 + 7 * tenth}%); }}\n"
     f".f{tenth} {{ fill: var(--c0); fill-opacity: {25 + 7 * tenth}%; }}\n"
     for tenth in range(1, 11)
 )
