@@ -120,11 +120,15 @@ def _by_set(path: Path, names: list[str]) -> tuple[list[PurePosixPath], list[Pur
             reason=f"{without[0]} is in no class, but others are; a picture stands in a folder named after "
             "its class.",
         )
-    test = [name for name in pictures if "test" in (name.parent.name, name.parent.parent.name)]
-    train = sorted(set(pictures) - set(test))
+    test = [name for name in pictures if _is_test(name)]
+    train = [name for name in pictures if not _is_test(name)]
     if not train:
         raise DatasetBroken(path=path, reason="it has pictures for test, but none for training.")
     return train, test
+
+
+def _is_test(name: PurePosixPath) -> bool:
+    return "test" in (name.parent.name, name.parent.parent.name)
 
 
 def _class(name: PurePosixPath) -> str:
