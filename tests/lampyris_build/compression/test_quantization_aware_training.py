@@ -8,6 +8,7 @@ from onnx import numpy_helper
 from torch import nn
 
 from lampyris_build.compression.context import Context
+from lampyris_build.compression.fine_tuning import copy_of
 from lampyris_build.compression.quantization_aware_training import (
     _RoundedInput,
     _RoundedWeights,
@@ -109,3 +110,24 @@ def test_weights_that_were_pruned_stay_zero(trained: TrainedNetwork, context: Co
     ):
         if before.ndim > 1:
             assert (after[before == 0] == 0).all()
+
+
+def test_it_makes_good_what_rounding_alone_would_break(
+    trained: TrainedNetwork, context: Context, tmp_path: Path
+) -> None:
+    sensitive = copy_of(trained)
+    first, second = (one for one in sensitive.learner.network.modules() if isinstance(one, nn.Conv2d))
+    with torch.no_grad():
+        first.weight[0] = 0  # a channel that says nothing, and is listened to as to no other
+        second.weight[:, 0] = 40 * second.weight.abs().max()
+
+    rounded = train_rounded(sensitive, QuantizationAwareTraining(epochs=3), context)
+
+    scores = []
+    for name, network in {"before": sensitive, "after": rounded}.items():
+        network.export(tmp_path / f"{name}.onnx")
+        static_int8(tmp_path / f"{name}.onnx", StaticInt8(), context, tmp_path / "int8.onnx")
+        answers = run(open_session(tmp_path / "int8.onnx"), context.dataset.test.inputs)
+        scores.append(context.task.score(answers, context.dataset.test))
+    assert scores[0] < 0.7, scores
+    assert scores[1] > 0.95, scores
