@@ -20,7 +20,7 @@ from lampyris.domain.signature import DYNAMIC, TensorSpec
 from lampyris.domain.tensors import NUMPY_OF
 from lampyris_build.data.dataset import Inputs
 from lampyris_build.errors import InvalidRecipe
-from lampyris_build.imports.graph import add_input, answer_with, apart, append
+from lampyris_build.imports.graph import add_columns, add_input, answer_with, apart, append
 from lampyris_build.imports.matching import match_answer, match_inputs
 from lampyris_build.tasks.task import Answers, Task
 
@@ -43,7 +43,10 @@ class Interface:
 
 @dataclass(frozen=True, kw_only=True)
 class Adaptation:
-    """`taken` are the model's own inputs, in the order of the dataset's, `sent`; `place` is its answer's."""
+    """`taken` are the model's own inputs, in the order of the dataset's, `sent`; `place` is its answer's.
+
+    One input for several columns is the matrix of them.
+    """
 
     sent: tuple[TensorSpec, ...]
     taken: tuple[TensorSpec, ...]
@@ -53,6 +56,10 @@ class Adaptation:
 
     def before(self, inputs: Inputs) -> Inputs:
         """Turn raw inputs into the model's own."""
+        if self._joins:
+            (matrix,) = self.taken
+            columns = np.stack([inputs[sent.name] for sent in self.sent], axis=1)
+            return {matrix.name: columns.astype(NUMPY_OF[matrix.datatype], copy=False)}
         return {
             taken.name: _shaped(inputs[sent.name], taken).astype(NUMPY_OF[taken.datatype], copy=False)
             for sent, taken in zip(self.sent, self.taken, strict=True)
@@ -72,9 +79,13 @@ class Adaptation:
         """Do the same in the model's graph."""
         answer = model.graph.output[self.place].name
         model = apart(model)
-        for sent, taken in zip(self.sent, self.taken, strict=True):
-            shape = sent.shape if len(sent.shape) == len(taken.shape) else (DYNAMIC, 1)
-            add_input(model, f"model.{taken.name}", sent, shape=shape, cast=sent.datatype != taken.datatype)
+        if self._joins:
+            add_columns(model, self.sent)
+        else:
+            for sent, taken in zip(self.sent, self.taken, strict=True):
+                shape = sent.shape if len(sent.shape) == len(taken.shape) else (DYNAMIC, 1)
+                cast = sent.datatype != taken.datatype
+                add_input(model, f"model.{taken.name}", sent, shape=shape, cast=cast)
         answer = append(model, "Cast", f"model.{answer}", to=TensorProto.FLOAT)
         match self.activation:
             case "softmax":
@@ -84,6 +95,10 @@ class Adaptation:
                 answer = append(model, "Concat", rest, answer, axis=-1)
         answer_with(model, answer, self.answer)
         return model
+
+    @property
+    def _joins(self) -> bool:
+        return len(self.taken) < len(self.sent)
 
     def _answer_shape(self, answer: NDArray[Any]) -> tuple[int, ...]:
         return answer.shape if len(answer.shape) == len(self.answer.shape) else answer.shape[:-1]

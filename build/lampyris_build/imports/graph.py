@@ -34,10 +34,21 @@ def add_input(
         nodes.append(helper.make_node("Identity", [sent], [name]))
     else:
         nodes.append(helper.make_node("Reshape", [sent, _constant(model, np.array(shape))], [name]))
-    rest = list(graph.node)
-    del graph.node[:]
-    graph.node.extend([*nodes, *rest])
+    _put_first(graph, nodes)
     old.CopyFrom(_value(spec))
+
+
+def add_columns(model: onnx.ModelProto, specs: Sequence[TensorSpec]) -> None:
+    """Let callers send columns of numbers where a graph has a matrix as its only input."""
+    graph = model.graph
+    (old,) = graph.input
+    column = _constant(model, np.array((DYNAMIC, 1)))
+    nodes = [helper.make_node("Reshape", [spec.name, column], [f"{spec.name}.column"]) for spec in specs]
+    nodes.append(helper.make_node("Concat", [f"{spec.name}.column" for spec in specs], ["matrix"], axis=1))
+    nodes.append(helper.make_node("Cast", ["matrix"], [old.name], to=old.type.tensor_type.elem_type))
+    _put_first(graph, nodes)
+    del graph.input[:]
+    graph.input.extend(map(_value, specs))
 
 
 def append(model: onnx.ModelProto, operator: str, *inputs: str | NDArray[Any], **attributes: Any) -> str:
@@ -61,6 +72,12 @@ def join(front: onnx.ModelProto, model: onnx.ModelProto) -> onnx.ModelProto:
     model.ir_version = front.ir_version
     (given,), (taken,) = front.graph.output, model.graph.input
     return compose.merge_models(front, model, io_map=[(given.name, taken.name)])
+
+
+def _put_first(graph: onnx.GraphProto, nodes: Sequence[onnx.NodeProto]) -> None:
+    rest = list(graph.node)
+    del graph.node[:]
+    graph.node.extend([*nodes, *rest])
 
 
 def _constant(model: onnx.ModelProto, value: NDArray[Any]) -> str:

@@ -14,8 +14,12 @@ def match_inputs(
 ) -> tuple[TensorSpec, ...]:
     """Return the model's inputs in the order of the dataset's: by name, or the only one for the only one.
 
+    Columns of numbers may also be those of a matrix, in their order: then it alone is returned.
+
     Raises: InvalidRecipe if one is missing, or takes another type or shape.
     """
+    if _is_matrix_of(taken, sent):
+        return tuple(taken)
     by_name = {spec.name: spec for spec in taken}
     if len(sent) == len(taken) == 1:
         by_name = {sent[0].name: taken[0]}
@@ -37,6 +41,15 @@ def match_inputs(
                 "export it with a first axis of any size (dynamic)."
             )
     return tuple(by_name[one.name] for one in sent)
+
+
+def _is_matrix_of(taken: Sequence[TensorSpec], columns: Sequence[TensorSpec]) -> bool:
+    if len(taken) != 1 or len(columns) == 1:
+        return False
+    numbers = all(one.datatype == "FP32" and one.shape == (DYNAMIC,) for one in columns)
+    (matrix,) = taken
+    floats = NUMPY_OF[matrix.datatype].kind == "f" and matrix.datatype != "FP16"
+    return numbers and floats and matrix.shape in {(DYNAMIC, len(columns)), (DYNAMIC, DYNAMIC)}
 
 
 def match_answer(told: str, answer: TensorSpec, given: Sequence[TensorSpec | None]) -> int:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 import pytest
 from rich.console import Console
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it carries none
+from threadpoolctl import threadpool_limits
 
 from lampyris_build.data.dataset import Dataset, Feature, Samples
 from lampyris_build.estimators import FittedEstimator, fit

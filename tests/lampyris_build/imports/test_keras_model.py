@@ -18,6 +18,8 @@ from lampyris_build.trained import Trained
 INSTALLED = (
     importlib.util.find_spec("tensorflow") is not None and importlib.util.find_spec("tf2onnx") is not None
 )
+# Keras asks TensorFlow's variables for arrays in numpy's former way.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 needs_extra = pytest.mark.skipif(not INSTALLED, reason="needs the extra keras")
 
 

@@ -161,6 +161,25 @@ def test_numbers_of_columns_reach_inputs_of_another_type_and_an_axis_of_one(tmp_
     np.testing.assert_allclose(answers, inputs["age"] + 10 * inputs["fare"])
 
 
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT, TensorProto.DOUBLE])
+def test_columns_of_numbers_are_those_of_a_matrix_in_their_order(tmp_path: Path, kind: int) -> None:
+    columns = np.random.default_rng(1).normal(size=(4, 9)).astype(np.float32)
+    dataset = _dataset(dict(zip("dbca", columns, strict=True)))
+    path = _save(
+        tmp_path / "own.onnx",
+        [("MatMul", ["x", "W"], ["y"])],
+        inputs=[_value("x", kind, ("N", 4))],
+        outputs=[_value("y", kind, ("N", 3))],
+        weights=WEIGHTS.astype(helper.tensor_dtype_to_np_dtype(kind)),
+    )
+
+    answers = _agrees(_import(path, dataset), dataset, tmp_path / "out.onnx")
+
+    logits = columns.T @ WEIGHTS
+    np.testing.assert_allclose(answers, np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True), atol=1e-6)
+    assert [one.name for one in open_session(tmp_path / "out.onnx").get_inputs()] == ["d", "b", "c", "a"]
+
+
 def test_weights_beside_the_file_come_into_one(vectors: Dataset, tmp_path: Path) -> None:
     path = _linear(tmp_path / "own.onnx")
     onnx.save(onnx.load(path), path, save_as_external_data=True, location="own.weights", size_threshold=0)
