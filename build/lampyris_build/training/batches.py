@@ -35,8 +35,7 @@ class Batches:
             yield batch_of(self._samples, order_N[start : start + self.size][part])
 
 
-def batch_of(samples: Samples, index_B: NDArray[np.int64] | slice) -> Batch:
+def batch_of(samples: Samples, index_B: NDArray[np.int64]) -> Batch:
     """Read a batch into memory: the arrays may be files."""
-    chosen = samples.take(index_B)
-    inputs = tuple(torch.from_numpy(np.array(values)) for values in chosen.inputs.values())
-    return inputs, None if chosen.targets is None else torch.from_numpy(np.array(chosen.targets))
+    inputs = tuple(torch.from_numpy(values[index_B]) for values in samples.inputs.values())
+    return inputs, None if samples.targets is None else torch.from_numpy(samples.targets[index_B])

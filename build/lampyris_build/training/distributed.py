@@ -26,7 +26,7 @@ from torch.distributed.distributed_c10d import Store
 from torch.distributed.rendezvous import rendezvous
 
 from lampyris_build.data.dataset import Samples
-from lampyris_build.errors import WorkerLost
+from lampyris_build.errors import InvalidRecipe, WorkerLost
 from lampyris_build.recipe.training import Training
 from lampyris_build.training.checkpoint import State
 from lampyris_build.training.handing import from_bytes, to_bytes
@@ -53,12 +53,15 @@ class _Crew:
     """The other processes, as process 0 sees them; they are started when they are first needed."""
 
     def __init__(self, count: int) -> None:
-        self._count = count
+        self._count = int(os.environ.get("WORLD_SIZE", count))  # as torchrun says
         self._store: Store | None = None
         self._processes: list[subprocess.Popen[bytes]] = []
         self._threads = torch.get_num_threads()
 
     def begin(self, job: Job) -> None:
+        batch = min(job.settings.batch_size, len(job.train))
+        if batch < self._count:
+            raise InvalidRecipe(reason=f"a batch of {batch} cannot be divided among {self._count} workers.")
         told = to_bytes(job)
         if self._store is None:
             self._store = self._started()

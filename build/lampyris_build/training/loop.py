@@ -8,13 +8,14 @@ from time import monotonic
 from typing import Final
 
 import msgspec
+import numpy as np
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils import deterministic
 
 from lampyris_build.data.dataset import Samples
-from lampyris_build.errors import InvalidRecipe, TrainingDiverged
+from lampyris_build.errors import TrainingDiverged
 from lampyris_build.recipe.training import Training
 from lampyris_build.stages import Stage
 from lampyris_build.training.batches import Batches, batch_of
@@ -74,10 +75,6 @@ class _Run:
         self.seed = job.seed
         self.batches = Batches(job.train, settings.batch_size, job.seed)
         self.team = team_for(settings)
-        if self.team.size > self.batches.size:
-            raise InvalidRecipe(
-                reason=f"a batch of {self.batches.size} cannot be divided among {self.team.size} workers."
-            )
         if job.saved is not None:
             self.learner.load_state_dict(job.saved["learner"])
         self.module = self.team.spread(self.learner)
@@ -188,7 +185,7 @@ class _Run:
             for start in range(0, count, _VALIDATION_BATCH):
                 size = min(_VALIDATION_BATCH, count - start)
                 part, share = self.team.share(size)
-                inputs, targets = batch_of(self.validation, slice(start + part.start, start + part.stop))
+                inputs, targets = batch_of(self.validation, np.arange(start, start + size)[part])
                 total += self.module(inputs, targets).item() * share * size
         loss = self.team.total(total) / count
         if not math.isfinite(loss):
