@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lampyris_build.data.spool import Spool, gather
+from lampyris_build.data.spool import Spool, concatenate, gather
 
 ROWS = np.arange(600, dtype=np.float32).reshape(100, 2, 3)
 
@@ -65,6 +65,17 @@ def test_gathered_rows_are_those_that_were_named(limit_bytes: int) -> None:
         np.testing.assert_array_equal(gathered[name], values[index])
     is_mapped = {name: isinstance(values, np.memmap) for name, values in gathered.items()}
     assert is_mapped["bytes"] == is_mapped["column"] == (limit_bytes == 0)
+
+
+@pytest.mark.parametrize("limit_bytes", [0, 10_000_000])
+def test_arrays_of_several_sources_follow_each_other(limit_bytes: int) -> None:
+    words = np.array(["a", "b"] * 50, object)
+
+    both = concatenate([{"x": ROWS, "w": words}, {"x": ROWS[:3], "w": words[:3]}], limit_bytes=limit_bytes)
+
+    np.testing.assert_array_equal(both["x"], np.concatenate([ROWS, ROWS[:3]]))
+    assert both["w"].tolist() == [*words, *words[:3]]
+    assert isinstance(both["x"], np.memmap) == (limit_bytes == 0)
 
 
 FULL = """
