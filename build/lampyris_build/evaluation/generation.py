@@ -1,4 +1,4 @@
-"""How well a model foresees or gives back what it should.
+"""How well a model foresees what comes next.
 
 Shape suffixes: N samples, T tokens, V vocabulary, R = N T.
 """
@@ -36,10 +36,3 @@ def language_scores(logits_NTV: NDArray[Any], tokens_NT: NDArray[Any]) -> dict[s
         "perplexity": float(np.exp(mean)),
         "bits_per_token": mean / float(np.log(2)),
     }
-
-
-def reconstruction_error(given: NDArray[Any], returned: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the mean squared difference of each row: (N, …), (N, …) -> (N,)."""
-    difference = np.asarray(returned, np.float64) - np.asarray(given, np.float64)
-    error: NDArray[np.float64] = (difference**2).reshape(len(difference), -1).mean(axis=1)
-    return error

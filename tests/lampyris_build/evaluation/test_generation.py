@@ -5,7 +5,7 @@ from sklearn import metrics
 from torch.nn import functional
 
 from lampyris_build.evaluation import generation
-from lampyris_build.evaluation.generation import language_scores, reconstruction_error
+from lampyris_build.evaluation.generation import language_scores
 
 
 def test_perplexity_is_the_exponential_of_torchs_cross_entropy() -> None:
@@ -53,10 +53,3 @@ def test_logit_that_is_no_number_makes_the_loss_infinite() -> None:
     scores = language_scores(np.array([[[np.nan, 0.0]]], np.float32), np.array([[0]]))
 
     assert scores["perplexity"] == np.inf
-
-
-def test_reconstruction_error_is_the_mean_square_of_each_row() -> None:
-    given = np.zeros((2, 2, 2), np.float32)
-    returned = np.array([np.zeros((2, 2)), [[1, 1], [1, 3]]], np.float32)
-
-    assert reconstruction_error(given, returned).tolist() == [0, 3]
