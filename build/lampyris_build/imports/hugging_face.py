@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 import numpy as np
@@ -46,16 +46,20 @@ class _Picture(nn.Module):
     def __init__(self, processor: "_ImageProcessor") -> None:
         super().__init__()
         self._size = (processor.size["height"], processor.size["width"])
-        self._scale = processor.rescale_factor
-        self.register_buffer("mean", torch.tensor(processor.image_mean).reshape(-1, 1, 1))
-        self.register_buffer("std", torch.tensor(processor.image_std).reshape(-1, 1, 1))
+        self._mode = "bilinear" if processor.resample == 2 else "bicubic"  # noqa: PLR2004 - as said there
+        self._scale = processor.rescale_factor if processor.do_rescale else 1.0
+        mean, std = processor.image_mean, processor.image_std
+        if not processor.do_normalize:
+            mean, std = (0.0,), (1.0,)
+        self.register_buffer("mean", torch.tensor(mean).reshape(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).reshape(-1, 1, 1))
         self.mean: torch.Tensor
         self.std: torch.Tensor
 
     def forward(self, pixels_BHWC: torch.Tensor) -> torch.Tensor:
         pixels_BCHW = pixels_BHWC.permute(0, 3, 1, 2).to(torch.float32)
         if pixels_BCHW.shape[2:] != self._size:
-            pixels_BCHW = nn.functional.interpolate(pixels_BCHW, self._size, mode="bilinear", antialias=True)
+            pixels_BCHW = nn.functional.interpolate(pixels_BCHW, self._size, mode=self._mode, antialias=True)
         return (pixels_BCHW * self._scale - self.mean) / self.std
 
 
@@ -81,9 +85,14 @@ class _ImageProcessor(msgspec.Struct, frozen=True, kw_only=True):
     """What the folder says of how pictures become its model's input."""
 
     size: dict[str, int]
-    image_mean: list[float]
-    image_std: list[float]
+    image_mean: tuple[float, ...] = (0.0,)
+    image_std: tuple[float, ...] = (1.0,)
     rescale_factor: float = 1 / 255
+    resample: Literal[2, 3] = 2  # Pillow's numbers of bilinear and bicubic
+    do_resize: bool = True
+    do_rescale: bool = True
+    do_normalize: bool = True
+    do_center_crop: bool | None = False
 
 
 def tokenised(model: HuggingFaceModel, dataset: Dataset) -> Dataset:
@@ -200,11 +209,18 @@ def _preprocessing(model: HuggingFaceModel, dataset: Dataset) -> Preprocessing:
 def _image_processor(model: HuggingFaceModel) -> _ImageProcessor:
     for name in _PROCESSORS:
         path = Path(model.path).expanduser() / name
-        if path.is_file():
-            try:
-                return msgspec.json.decode(path.read_bytes(), type=_ImageProcessor)
-            except msgspec.MsgspecError as error:
-                raise InvalidRecipe(reason=f"model.path {model.path}: in {name}, {error}.") from error
+        if not path.is_file():
+            continue
+        try:
+            processor = msgspec.json.decode(path.read_bytes(), type=_ImageProcessor)
+        except msgspec.MsgspecError as error:
+            raise InvalidRecipe(reason=f"model.path {model.path}: in {name}, {error}.") from error
+        if set(processor.size) != {"height", "width"} or processor.do_center_crop or not processor.do_resize:
+            raise InvalidRecipe(
+                reason=f"model.path {model.path}: {name} cuts pictures to shape, or leaves their size open; "
+                "only resizing all to one height and width can be part of the graph."
+            )
+        return processor
     raise InvalidRecipe(
         reason=f"model.path {model.path} has no {_PROCESSORS[0]}, which says how pictures become its input."
     )
