@@ -1,13 +1,14 @@
 """Train on after a step, so that the network makes good what the step cost."""
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 import msgspec
+import torch
 from torch import nn
+from torch.func import functional_call
 
 from lampyris_build.compression.context import Context
 from lampyris_build.recipe.training import Training
@@ -23,17 +24,34 @@ def copy_of(trained: TrainedNetwork) -> TrainedNetwork:
     return TrainedNetwork(copy.deepcopy(trained.learner), trained.encoding, trained.example)
 
 
-def fine_tune(trained: TrainedNetwork, context: Context, epochs: int) -> None:
-    """Train a network on for so many epochs; weights that are 0 stay 0. Raises: TrainingDiverged."""
-    assert context.recipe.training is not None
+def fine_tune(
+    trained: TrainedNetwork, context: Context, epochs: int, views: Mapping[str, nn.Module] | None = None
+) -> None:
+    """Train a network on for so many epochs; weights that are 0 stay 0.
+
+    While it is trained, the learner's weights that `views` names are seen through these modules; then they
+    become what is seen. Raises: TrainingDiverged.
+    """
+    settings = context.recipe.training
+    assert settings is not None
     if epochs == 0:
         return
-    settings = context.recipe.training
     settings = msgspec.structs.replace(
         settings, epochs=epochs, learning_rate=settings.learning_rate * _SHARE_OF_RATE
     )
-    with _zeros_held(trained.learner.network):
-        train_anew(trained.learner, trained, context, settings)
+    weights = {name: one for name, one in trained.learner.named_parameters() if one.ndim > 1}
+    held = {name: _ZerosHeld(one) for name, one in weights.items() if (one == 0).any()}
+    views = views or {}
+    seen = {
+        name: nn.Sequential(*(one[name] for one in (held, views) if name in one))
+        for name in weights
+        if name in held or name in views
+    }
+    learner = _Viewed(trained.learner, seen)
+    train_anew(learner, trained, context, settings)
+    with torch.no_grad():
+        for name, values in learner.weights().items():
+            weights[name].copy_(values)
 
 
 def train_anew(learner: nn.Module, trained: TrainedNetwork, context: Context, settings: Training) -> None:
@@ -45,16 +63,37 @@ def train_anew(learner: nn.Module, trained: TrainedNetwork, context: Context, se
     train(learner, samples, validation, settings, seed=context.recipe.seed, stage=context.stage)
 
 
-@contextmanager
-def _zeros_held(network: nn.Module) -> Iterator[None]:
-    """Give weights that are 0 no gradient: no optimizer moves them then."""
-    handles = []
-    for weights in network.parameters():
-        there = (weights != 0).to(weights.dtype)
-        if weights.ndim > 1 and not there.all():
-            handles.append(weights.register_hook(there.mul))  # type: ignore[no-untyped-call]  # torch's
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+class _Viewed(nn.Module):
+    """A learner some of whose weights are seen through modules: what training takes for a learner.
+
+    No hooks and no parametrizations: other processes are handed a copy, which would have neither.
+    """
+
+    def __init__(self, learner: nn.Module, views: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.learner = learner
+        self.views = nn.ModuleList(views.values())
+        self._names = tuple(views)
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """Return the weights as they are seen, by name."""
+        return {
+            name: view(self.learner.get_parameter(name))
+            for name, view in zip(self._names, self.views, strict=True)
+        }
+
+    def forward(self, inputs: tuple[torch.Tensor, ...], targets: torch.Tensor | None) -> torch.Tensor:
+        loss: torch.Tensor = functional_call(self.learner, self.weights(), (inputs, targets))
+        return loss
+
+
+class _ZerosHeld(nn.Module):
+    """Weights without those that are 0 now."""
+
+    def __init__(self, weights: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("there", (weights != 0).to(weights.dtype))
+        self.there: torch.Tensor
+
+    def forward(self, weights: torch.Tensor) -> torch.Tensor:
+        return weights * self.there

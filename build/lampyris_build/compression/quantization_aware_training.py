@@ -10,7 +10,6 @@ from typing import Final
 
 import torch
 from torch import nn
-from torch.nn.utils import parametrize
 
 from lampyris_build.compression.context import Context
 from lampyris_build.compression.fine_tuning import copy_of, fine_tune
@@ -28,20 +27,20 @@ def train_rounded(
 ) -> TrainedNetwork:
     """Return a copy whose weights are among the values that static int8 has for them.
 
-    Raises: InvalidRecipe if nothing in it is rounded; TrainingDiverged.
+    Raises: TrainingDiverged.
     """
     rounded = copy_of(trained)
-    layers = [module for module in rounded.learner.network.modules() if isinstance(module, _ROUNDED)]
+    layers = {
+        name: module for name, module in rounded.learner.named_modules() if isinstance(module, _ROUNDED)
+    }
     hooks = []
-    for layer in layers:
-        parametrize.register_parametrization(layer, "weight", _RoundedWeights())
+    for layer in layers.values():
         layer.rounded_input = _RoundedInput()
         hooks.append(layer.register_forward_pre_hook(_round_input))
-    fine_tune(rounded, context, step.epochs)
-    for layer, hook in zip(layers, hooks, strict=True):
+    fine_tune(rounded, context, step.epochs, {f"{name}.weight": _RoundedWeights() for name in layers})
+    for layer, hook in zip(layers.values(), hooks, strict=True):
         hook.remove()
         del layer.rounded_input
-        parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
     return rounded
 
 
