@@ -5,10 +5,11 @@ BuildError
 ├── DatasetMissing, DatasetBroken      the data must change
 ├── OutputOccupied                     the bundle would overwrite something else
 ├── TrainingDiverged                   the loss is no number any more
-├── ConverterMissing, ConversionFailed the model cannot become ONNX here
+├── ConversionFailed                   the model cannot become ONNX
 ├── ExtraMissing                       something optional is not installed
 ├── WorkerLost                         a process that trained along is gone
 ├── WriteFailed                        a full disk, or one that cannot be written
+├── NothingToPick                      no model that was tried could be made
 └── ParityFailed, ScoreFloor           the model does not hold what the recipe demands
 """
 
@@ -122,18 +123,6 @@ class WriteFailed(BuildError):
 
 
 @dataclass(eq=False, kw_only=True)
-class ConverterMissing(BuildError):
-    """A model of another framework needs packages that are not installed; `extra` is the name of those that do."""
-
-    code = "converter-missing"
-    what: str
-    extra: str
-
-    def __str__(self) -> str:
-        return f"{self.what} needs packages that are not installed: pip install 'lampyris[{self.extra}]'"
-
-
-@dataclass(eq=False, kw_only=True)
 class ConversionFailed(BuildError):
     """A model of another framework cannot become ONNX, or cannot be read."""
 
@@ -172,3 +161,15 @@ class ScoreFloor(BuildError):
             f"The model that would ship scores {self.score:.2%} on the test set; export.min_score demands "
             f"{self.floor:.2%}. Train longer, or a larger model, or compress it less."
         )
+
+
+@dataclass(eq=False, kw_only=True)
+class NothingToPick(BuildError):
+    """All trials of a search failed; `first` is why the first one did."""
+
+    code = "nothing-to-pick"
+    trials: int
+    first: str
+
+    def __str__(self) -> str:
+        return f"None of {self.trials} trials left a model. The first one failed: {self.first}"

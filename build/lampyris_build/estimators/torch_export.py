@@ -1,6 +1,5 @@
 """From any module of torch to ONNX, as `lampyris_build.export` does it for what is served of a learner."""
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,9 +18,7 @@ def export_module(
     `example` are the inputs of two samples: one would be taken for a constant batch size.
     """
     batch = torch.export.Dim("batch")
-    with _quiet_exporter(), warnings.catch_warnings():
-        # Every input names its first axis; they are one and the same.
-        warnings.filterwarnings("ignore", message=".*The axis name: batch will not be used")
+    with _quiet_exporter():
         torch.onnx.export(
             module.eval(),
             example,

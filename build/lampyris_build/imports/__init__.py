@@ -15,7 +15,7 @@ _SAMPLES: Final = 256
 def as_taken(recipe: Recipe, dataset: Dataset) -> Dataset:
     """Return the dataset as the recipe's model takes it: texts as tokens, where it comes with a tokenizer.
 
-    Raises: ConverterMissing, InvalidRecipe.
+    Raises: ExtraMissing, InvalidRecipe.
     """
     if not isinstance(recipe.model, HuggingFaceModel):
         return dataset
@@ -27,7 +27,7 @@ def as_taken(recipe: Recipe, dataset: Dataset) -> Dataset:
 def import_model(recipe: Recipe, dataset: Dataset, task: Task) -> Trained:
     """Take in a model that came trained, for a dataset `as_taken`.
 
-    Raises: ConverterMissing, ConversionFailed; InvalidRecipe if it does not take what the dataset holds.
+    Raises: ExtraMissing, ConversionFailed; InvalidRecipe if it does not take what the dataset holds.
     """
     if recipe.training is not None:
         raise InvalidRecipe(

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from lampyris_build.data.dataset import Dataset, Feature, Inputs, Samples
-from lampyris_build.errors import ConverterMissing, InvalidRecipe
+from lampyris_build.errors import ExtraMissing, InvalidRecipe
 from lampyris_build.imports.import_path import told
 from lampyris_build.learner import Learner
 from lampyris_build.preprocessing.encoding import Encoding
@@ -98,7 +98,7 @@ class _ImageProcessor(msgspec.Struct, frozen=True, kw_only=True):
 def tokenised(model: HuggingFaceModel, dataset: Dataset) -> Dataset:
     """Return the dataset as the model takes it: its texts as the folder's tokenizer makes tokens of them.
 
-    Raises: ConverterMissing; InvalidRecipe if the folder has no tokenizer.
+    Raises: ExtraMissing; InvalidRecipe if the folder has no tokenizer.
     """
     if dataset.holds_images:
         return dataset
@@ -128,7 +128,7 @@ def tokenised(model: HuggingFaceModel, dataset: Dataset) -> Dataset:
 def import_hugging_face(model: HuggingFaceModel, dataset: Dataset, task: Task) -> TrainedNetwork:
     """Load a classifier of texts or pictures, for a dataset as it takes it.
 
-    Raises: ConverterMissing; InvalidRecipe if the folder holds no such classifier, or one of other classes.
+    Raises: ExtraMissing; InvalidRecipe if the folder holds no such classifier, or one of other classes.
     """
     if task.labels is None:
         raise InvalidRecipe(reason="model.architecture hugging-face is for task classification.")
@@ -169,7 +169,7 @@ def _loading(model: HuggingFaceModel) -> Iterator[Any]:
     try:
         import transformers  # noqa: PLC0415 - an extra, which takes seconds to import
     except ImportError as error:
-        raise ConverterMissing(what="model.architecture hugging-face", extra="hugging-face") from error
+        raise ExtraMissing(wanted="model.architecture hugging-face", extra="hugging-face") from error
     log: Any = transformers.logging
     log.set_verbosity_error()
     log.disable_progress_bar()

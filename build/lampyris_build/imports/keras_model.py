@@ -11,7 +11,7 @@ from lampyris.domain.datatypes import Datatype
 from lampyris.domain.signature import DYNAMIC, TensorSpec
 from lampyris.domain.tensors import NUMPY_OF
 from lampyris_build.data.dataset import Inputs
-from lampyris_build.errors import ConversionFailed, ConverterMissing, InvalidRecipe
+from lampyris_build.errors import ConversionFailed, ExtraMissing, InvalidRecipe
 from lampyris_build.export import OPSET
 from lampyris_build.imports.adaptation import Interface, adapt
 from lampyris_build.imports.import_path import told as error_told
@@ -26,7 +26,7 @@ _SIGNATURE: Final = "serving_default"
 def import_keras(model: KerasModel, task: Task, samples: Inputs) -> Imported:
     """Load a model, and convert what it computes with tf2onnx.
 
-    Raises: ConverterMissing; InvalidRecipe if it cannot be loaded, or does not take what the dataset holds;
+    Raises: ExtraMissing; InvalidRecipe if it cannot be loaded, or does not take what the dataset holds;
     ConversionFailed.
     """
     # Else TensorFlow tells on loading what it was compiled for.
@@ -37,7 +37,7 @@ def import_keras(model: KerasModel, task: Task, samples: Inputs) -> Imported:
         import tensorflow as tf  # noqa: PLC0415
         import tf2onnx  # noqa: PLC0415
     except ImportError as error:
-        raise ConverterMissing(what="model.architecture keras", extra="keras") from error
+        raise ExtraMissing(wanted="model.architecture keras", extra="keras") from error
     told = f"model.path {model.path}"
     call, specs = _loaded(Path(model.path).expanduser(), told)
     function = tf.function(call, input_signature=specs)

@@ -17,8 +17,6 @@ from lampyris_build.recipe.reading import recipe_of
 from lampyris_build.tasks import task_for
 
 transformers = pytest.importorskip("transformers")
-# torch says of each input after the first that its batch is that of the first, which is so.
-pytestmark = pytest.mark.filterwarnings("ignore:# The axis name:UserWarning")
 
 WORDS = ("[PAD]", "[UNK]", "good", "bad", "film", "a", "very", "no")
 TEXTS = ("a good film", "bad", "a very very bad film with no plot", "no", "good good")

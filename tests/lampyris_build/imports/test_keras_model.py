@@ -7,7 +7,7 @@ import pytest
 
 from lampyris_build.data import load_dataset
 from lampyris_build.data.dataset import Dataset
-from lampyris_build.errors import ConverterMissing, InvalidRecipe
+from lampyris_build.errors import ExtraMissing, InvalidRecipe
 from lampyris_build.evaluation.session import open_session, run
 from lampyris_build.imports import import_model
 from lampyris_build.recipe import Recipe
@@ -42,7 +42,7 @@ def _import(path: Path, dataset: Dataset) -> Trained:
 
 @pytest.mark.skipif(INSTALLED, reason="the extra keras is installed")
 def test_absent_converter_says_what_to_install(digits: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(ConverterMissing, match=r"pip install 'lampyris\[keras\]'"):
+    with pytest.raises(ExtraMissing, match=r"pip install 'lampyris\[keras\]'"):
         _import(tmp_path / "own.keras", digits)
 
 
