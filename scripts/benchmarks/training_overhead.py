@@ -1,8 +1,8 @@
 """What the training loop costs beyond the steps: against a bare loop of torch, on the same network and data.
 
 The bare loop does what every loop must: batches in a new order, forward, backward, step. Ours also draws the
-random numbers of each step anew, looks at every loss, moves the learning rate, shows a bar, validates, writes a
-log and keeps checkpoints.
+random numbers of each step anew, looks at every loss, moves the learning rate, shows a bar, validates, writes
+a log and keeps checkpoints.
 """
 
 import os
