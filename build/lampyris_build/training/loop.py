@@ -3,7 +3,7 @@
 import math
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import monotonic
 from typing import Final
 
@@ -140,7 +140,7 @@ class _Run:
         def loss_and_gradients() -> float:
             self._draw_anew()
             self.optimizer.zero_grad()
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bf16"):
+            with self._precision():
                 loss: torch.Tensor = self.module(inputs, targets)
             value = self.team.total(loss.item() * share)
             if not math.isfinite(value):  # before it spoils the weights
@@ -155,6 +155,10 @@ class _Run:
         if not isinstance(self.schedule, ReduceLROnPlateau):
             self.schedule.step()
         return loss
+
+    def _precision(self) -> AbstractContextManager[object]:
+        # Not entered for fp32: even disabled, autocast costs a small network's step some of its time.
+        return torch.autocast("cpu", torch.bfloat16) if self.settings.precision == "bf16" else nullcontext()
 
     def _validate(self) -> None:
         """End an epoch: measure the loss on the validation set, and add a row."""
