@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import onnx
 import torch
 from torch import nn
 
 from lampyris.domain.signature import DYNAMIC, TensorSpec
+from lampyris_build.compression.tidying import tidy
 from lampyris_build.errors import ParityFailed
 from lampyris_build.learner import Learner
 from lampyris_build.tasks.task import Answers
@@ -38,23 +38,45 @@ def export_network(learner: Learner, example: tuple[torch.Tensor, ...], path: Pa
     `example` are the encoded inputs of two samples: one would be taken for a constant batch size.
     """
     task = learner.task
+    export_module(
+        _Answers(learner),
+        example,
+        inputs=[spec.name for spec in task.inputs],
+        outputs=[spec.name for spec in task.outputs],
+        path=path,
+        dynamic=[_dynamic(spec) for spec in task.inputs],
+    )
+
+
+def export_module(
+    module: nn.Module,
+    example: tuple[torch.Tensor, ...],
+    *,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    path: Path,
+    dynamic: Sequence[dict[int, torch.export.Dim]] | None = None,
+) -> None:
+    """Write a module as ONNX, for any number of samples at once.
+
+    `example` are the inputs of two samples; `dynamic` names the axes after the first that may have any size.
+    """
     batch = torch.export.Dim("batch")
+    axes = tuple({0: batch} | more for more in dynamic or [{}] * len(example))
     with _quiet_exporter():
         torch.onnx.export(
-            _Answers(learner).eval(),
+            module.eval(),
             example,
             path,
             external_data=False,
             dynamo=True,
-            dynamic_shapes=(tuple({0: batch} | _dynamic(spec) for spec in task.inputs),),
-            input_names=[spec.name for spec in task.inputs],
-            output_names=[spec.name for spec in task.outputs],
+            dynamic_shapes=(axes,),
+            input_names=list(inputs),
+            output_names=list(outputs),
             opset_version=OPSET,
             verbose=False,
         )
-    model = onnx.load(path)
-    _strip(model.graph)
-    onnx.save(model, path)
+    tidy(path)  # the exporter notes where the source code stands, which callers have no use for
 
 
 def _dynamic(spec: TensorSpec) -> dict[int, torch.export.Dim]:
@@ -83,14 +105,6 @@ def check_parity(
     return worst
 
 
-def _strip(graph: onnx.GraphProto) -> None:
-    """Drop what the exporter notes about the source code: callers have no use for it, and it names paths."""
-    for part in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
-        part.ClearField("metadata_props")
-        part.ClearField("doc_string")
-    graph.ClearField("metadata_props")
-
-
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
     # It warns that torchvision's operators are unknown: none are used here.
@@ -103,6 +117,10 @@ def _quiet_exporter() -> Iterator[None]:
             warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
             # It warns that inputs share a dynamic axis: they are rows of one batch.
             warnings.filterwarnings("ignore", message=".*The axis name", category=UserWarning)
+            # These are about how torch itself traces a recurrent network, and a cache.
+            warnings.filterwarnings("ignore", message=".*_check_is_size", category=FutureWarning)
+            warnings.filterwarnings("ignore", message=".*_flat_weights", category=UserWarning)
+            warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor", category=UserWarning)
             yield
     finally:
         registration.setLevel(level)

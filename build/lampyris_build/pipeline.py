@@ -13,11 +13,13 @@ from rich.console import Console
 
 from lampyris.domain.bundle import Bundle
 from lampyris_build.bundle import check_vacant, write_bundle
+from lampyris_build.compression.order import check_steps
 from lampyris_build.data import load_dataset
 from lampyris_build.data.dataset import Dataset, Kind, Samples
 from lampyris_build.errors import InvalidRecipe, ScoreFloor
 from lampyris_build.evaluation.metrics import Metrics
 from lampyris_build.recipe import Recipe
+from lampyris_build.recipe.models import HuggingFaceModel
 from lampyris_build.stages import Stage, Stages
 
 if TYPE_CHECKING:  # they import torch, which takes seconds
@@ -144,8 +146,15 @@ def build(
 
 def load(recipe: Recipe, stages: Stages) -> Dataset:
     """Read the recipe's data, and say what came of cleaning them. Raises: BuildError."""
+    # Threads that wait for work sleep instead of spinning: where other programs want the cores too, a step
+    # took 19 ms instead of 150. It is read once, when the first library loads OpenMP: readers of data may.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with stages.stage("data") as stage:
         dataset = load_dataset(recipe)
+        if isinstance(recipe.model, HuggingFaceModel):
+            from lampyris_build.imports import as_taken  # noqa: PLC0415 - torch
+
+            dataset = as_taken(recipe, dataset)
         stage.outcome = _summary(dataset)
         for note in dataset.notes:
             stage.note(note)
@@ -155,9 +164,6 @@ def load(recipe: Recipe, stages: Stages) -> Dataset:
 def start_torch(stages: Stages) -> None:
     """Import what takes seconds to import: what is wrong with the data has been told by now."""
     with stages.stage("torch") as stage:
-        # Threads that wait for work sleep instead of spinning: where other programs want the cores too, a
-        # step took 19 ms instead of 150. Read once, when torch is loaded.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         import torch  # noqa: PLC0415
 
         stage.outcome = f"{torch.__version__}, {torch.get_num_threads()} threads"
@@ -218,6 +224,7 @@ def make_candidate(
 
 def check_recipe(recipe: Recipe) -> None:
     """Find what no single section can know to be wrong. Raises: InvalidRecipe."""
+    check_steps(recipe)
     gates = recipe.gates
     if recipe.task != "classification" and (gates.min_accuracy, gates.max_drop_fp32, gates.max_drop_live) != (
         None,

@@ -46,13 +46,19 @@ def test_rows_with_a_missing_number_are_not_asked() -> None:
         "town": np.array(["a", "b", "", "d"], object),
     }
 
-    asked = _drawn(inputs)
+    asked = _drawn(inputs, more=1)
 
     assert asked["age"].tolist() == [1, 3, 4]
     assert asked["town"].tolist() == ["a", "", "d"]
 
 
 def test_where_every_row_misses_a_number_one_is_filled_up() -> None:
-    asked = _drawn({"age": np.full(4, np.nan, np.float32)})
+    asked = _drawn({"age": np.full(4, np.nan, np.float32)}, more=1)
 
     assert asked["age"].tolist() == [0.0]
+
+
+def test_large_answers_make_for_few_rows() -> None:
+    asked = _drawn({"age": np.zeros(100, np.float32)}, more=100_000)
+
+    assert len(asked["age"]) == 2

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from skl2onnx.common.data_types import FloatTensorType
 from torch import nn
 
+from lampyris_build.compression.tidying import tidy
 from lampyris_build.data.dataset import Inputs
-from lampyris_build.estimators.torch_export import export_module
+from lampyris_build.export import export_module
 from lampyris_build.imports.graph import join
 from lampyris_build.preprocessing.encoding import Encoding
 from lampyris_build.preprocessing.module import Preprocessing
@@ -81,6 +82,7 @@ class PreprocessedFront:
 
     def write(self, model: onnx.ModelProto, path: Path) -> None:
         example = self._encoding.apply(self._example)
-        export_module(self._vectors, as_tensors(example), list(example), _OUTPUT, path)
+        export_module(self._vectors, as_tensors(example), inputs=list(example), outputs=[_OUTPUT], path=path)
         onnx.save(join(onnx.load(path), model), path)
+        tidy(path)
         self._encoding.prepend(path)

@@ -12,7 +12,9 @@ from lampyris_build.errors import InvalidRecipe
 
 
 def load_object(reference: str, key: str) -> Any:
-    """Import what `reference` names; `key` is where the recipe does so. The working folder is searched too.
+    """Import what `reference` names; `key` is where the recipe does so.
+
+    The working folder is searched too, and by the command line that of the recipe.
 
     Raises: InvalidRecipe if it cannot be imported.
     """

@@ -9,6 +9,7 @@ from typing import Final, Literal
 from torch import nn
 
 from lampyris_build.errors import InvalidRecipe
+from lampyris_build.imports.torch_module import torch_module
 from lampyris_build.models.autoencoder import Autoencoder
 from lampyris_build.models.cnn import Cnn
 from lampyris_build.models.gan import Gan
@@ -26,6 +27,7 @@ from lampyris_build.recipe.models import (
     MlpModel,
     RecurrentModel,
     ResnetModel,
+    TorchModel,
     TransformerModel,
 )
 
@@ -64,6 +66,8 @@ def network_for(model: AnyModel, shape: tuple[int, ...], outputs: int, vocabular
             return Gan(model, shape)
         case GptModel():
             return Gpt(model, shape, outputs)
+        case TorchModel():
+            return torch_module(model, shape, outputs, vocabulary)
         case _:
             raise InvalidRecipe(
                 reason=f"model.architecture {_name(model)} is no network; here it can be "

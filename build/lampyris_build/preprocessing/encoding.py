@@ -57,12 +57,15 @@ class Encoding:
         return cls(features=features, length=length, ids=ids)
 
     def apply(self, inputs: Inputs) -> dict[str, NDArray[Any]]:
-        """Encode raw inputs, in the order of the features, with the operators that serving runs."""
+        """Encode raw inputs with the operators that serving runs.
+
+        The features come in their order, then what else is asked, as it is.
+        """
+        kinds = {feature.name: feature for feature in self.features}
+        ordered = {name: inputs[name] for name in kinds if name in inputs} | dict(inputs)
         return {
-            feature.name: self._encoded(feature, inputs[feature.name])
-            if feature.name in self.ids
-            else inputs[feature.name]
-            for feature in self.features
+            name: self._encoded(kinds[name], values) if name in self.ids else values
+            for name, values in ordered.items()
         }
 
     def prepend(self, path: Path) -> None:

@@ -72,7 +72,7 @@ class Generation(Task):
     def answers(self, network: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         pictures_BCHW = network.generate(x)  # type: ignore[operator]  # as above
         pixels = (pictures_BCHW.permute(0, 2, 3, 1) + 1) * (_WHITE / 2)
-        return (pixels.round().clamp(0, _WHITE).to(torch.uint8),)
+        return (pixels.round().clamp(0.0, _WHITE).to(torch.uint8),)
 
     def serve(
         self,

@@ -1,6 +1,7 @@
 """`lampyris build`: a recipe in, a bundle out."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +53,7 @@ def run(
         worker.main()
         return
     read = load_recipe(recipe, data=None if data is None else str(data))
+    sys.path.append(str(recipe.resolve().parent))  # where the modules lie that a recipe may name
     with stops_on_sigterm():
         try:
             result = build(read, out or BUNDLES / read.name, console=stages(), fresh=fresh, workers=workers)

@@ -2,7 +2,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from scipy.stats import binomtest  # type: ignore[import-untyped]  # it carries no types
+from scipy.stats import binomtest  # it carries no types
 
 from lampyris_build.report import Report
 from lampyris_build.report.verdict import interval, scores, verdict
