@@ -124,6 +124,39 @@ def build(
 
 
 @app.command(
+    epilog=example("lampyris tune recipes/digits-tune.toml", "lampyris tune recipe.toml --minutes 30"),
+    rich_help_panel=_HERE,
+)
+def tune(
+    recipe: Annotated[Path, typer.Argument(help="A recipe with [tune.space], which says what to compare.")],
+    *,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="The dataset's file or folder, instead of the recipe's."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the bundle goes. [default: bundles/NAME]")
+    ] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="How many models to train, instead of the recipe's."),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0.01, max=1e6, metavar="M", help="After how long no other trial begins."),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Compare models, sizes, settings and compressions; pick one by the recipe's rule, and build it.
+
+    Exit codes: 0 built; 1 none is good enough, or an error.
+    """
+    from lampyris_local.cli import tune as command
+
+    command.run(recipe, data=data, out=out, trials=trials, minutes=minutes, as_json=as_json)
+
+
+@app.command(
     epilog=example(
         "lampyris publish bundles/digits",
         "lampyris publish resnet50.onnx --model resnet50 --hold",

@@ -1,0 +1,1 @@
+"""Which model: recipes compared by what their models are worth and cost, one of them picked, and why."""

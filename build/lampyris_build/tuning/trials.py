@@ -1,0 +1,169 @@
+"""One trial: a recipe's model made, compressed and measured on the validation set."""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from io import StringIO
+from math import isfinite
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from rich.console import Console
+
+from lampyris.domain.signature import Signature
+from lampyris_build.compression.chain import Variant
+from lampyris_build.compression.order import check_steps
+from lampyris_build.data.dataset import Dataset, Inputs
+from lampyris_build.errors import (
+    BuildError,
+    ConversionFailed,
+    DatasetBroken,
+    InvalidRecipe,
+    ParityFailed,
+    TrainingDiverged,
+)
+from lampyris_build.pipeline import make_candidate
+from lampyris_build.recipe import Recipe
+from lampyris_build.recipe.tuning import Tune
+from lampyris_build.stages import Stages
+from lampyris_build.training.files import write_atomically
+from lampyris_build.tuning.memory_size import MOST_MB, cheapest_size
+from lampyris_build.tuning.prices import Architecture
+from lampyris_build.tuning.served import measure_served
+
+# What is wrong with one recipe; anything else is wrong with all.
+FAILURES: Final = (InvalidRecipe, TrainingDiverged, ParityFailed, ConversionFailed, DatasetBroken)
+
+
+class Form(msgspec.Struct, frozen=True, kw_only=True):
+    """A model as it was exported, or after its first `steps` of compression: what it is worth, and costs.
+
+    `latency_p50_ms` is the model's run on one core, `request_p50_ms` a whole request to a function of
+    `memory_mb`, which makes a million of them cheapest.
+    """
+
+    name: str
+    steps: int
+    score: float
+    size_bytes: int
+    latency_p50_ms: float
+    request_p50_ms: float
+    memory_mb: int
+    dollars_per_million: float
+
+    @property
+    def costs(self) -> tuple[float, ...]:
+        """Less is better in each."""
+        return (-self.score, self.latency_p50_ms, self.size_bytes, self.dollars_per_million)
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """The forms that a trial leaves, or why there is none."""
+
+    forms: tuple[Form, ...] = ()
+    failure: str = ""
+    elapsed_s: float
+
+    @property
+    def score(self) -> float:
+        return max(form.score for form in self.forms)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """A trial that is over. `changes` is what was chosen, by place; `recipe` is None if that makes none."""
+
+    number: int
+    changes: Mapping[str, Any]
+    recipe: Recipe | None
+    outcome: Outcome
+
+    @property
+    def model(self) -> str:
+        return "" if self.recipe is None else str(self.recipe.model.__struct_config__.tag)
+
+
+class Trials:
+    """Runs recipes on one dataset. What a trial came to is kept in `folder`, and not done again.
+
+    Models are compared on the validation set: the test set is for the one that is picked.
+    """
+
+    def __init__(self, dataset: Dataset, folder: Path) -> None:
+        self._dataset = replace(dataset, test=dataset.validation)
+        self._folder = folder
+
+    def run(self, recipe: Recipe) -> Outcome:
+        """Make the recipe's model, or say why it cannot be made. Raises: BuildError, if no model could be."""
+        name = self._name(recipe)
+        file = self._folder / f"{name}.json"
+        try:
+            return msgspec.json.decode(file.read_bytes(), type=Outcome)
+        except (FileNotFoundError, msgspec.DecodeError):
+            pass
+        started_s = perf_counter()
+        try:
+            forms, failure = self._forms(recipe), ""
+        except FAILURES as error:
+            forms, failure = (), reason_of(error)
+        outcome = Outcome(forms=forms, failure=failure, elapsed_s=perf_counter() - started_s)
+        write_atomically(file, msgspec.json.encode(outcome))
+        return outcome
+
+    def _name(self, recipe: Recipe) -> str:
+        """Name what decides a trial: its recipe, but not what is asked of all of them, and the data."""
+        decisive = msgspec.structs.replace(recipe, tune=Tune()).digest + self._dataset.digest
+        return sha256(decisive.encode()).hexdigest()[:32]
+
+    def training(self, recipe: Recipe) -> Path:
+        """Name the folder that holds a trial's training: the checkpoint of its end, if it has ended."""
+        return self._folder / f"{self._name(recipe)}.training"
+
+    def _forms(self, recipe: Recipe) -> tuple[Form, ...]:
+        check_steps(recipe)
+        quiet = Console(file=StringIO())  # the search says how far it is
+        with Stages(quiet) as stages, TemporaryDirectory() as work:
+            candidate = make_candidate(
+                recipe, self._dataset, stages, Path(work), training=self.training(recipe)
+            )
+            signature, inputs = candidate.made.trained.signature, candidate.test.inputs
+            kept = [variant for variant in candidate.chain.variants if variant.kept]
+            return tuple(_form(one, steps, signature, inputs) for steps, one in enumerate(kept))
+
+
+def _form(variant: Variant, steps: int, signature: Signature, inputs: Inputs) -> Form:
+    """Raises: InvalidRecipe if it is no model that can be served."""
+    metrics = variant.metrics
+    if not isfinite(metrics.score):
+        raise InvalidRecipe(reason=f"{variant.name} has a score that is no number.")
+    served = measure_served(variant.path, signature, inputs)
+    size = cheapest_size(np.array(served.durations_ms), served.held_bytes, this_architecture())
+    if size is None:
+        raise InvalidRecipe(
+            reason=f"{variant.name} holds {served.held_bytes / 1e6:,.0f} MB, too much for a function of "
+            f"{MOST_MB:,} MB, which is the largest."
+        )
+    return Form(
+        name=variant.name,
+        steps=steps,
+        score=metrics.score,
+        size_bytes=metrics.size_bytes,
+        latency_p50_ms=metrics.latency_p50_ms,
+        request_p50_ms=size.request_p50_ms,
+        memory_mb=size.memory_mb,
+        dollars_per_million=size.dollars_per_million,
+    )
+
+
+def reason_of(error: BuildError) -> str:
+    return error.reason if isinstance(error, InvalidRecipe) else str(error)
+
+
+def this_architecture() -> Architecture:
+    """Return the architecture whose price goes with what is measured here."""
+    return "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
