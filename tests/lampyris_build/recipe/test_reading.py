@@ -65,7 +65,9 @@ def test_ready_recipe_names_a_licence_and_a_floor(path: Path) -> None:
     recipe = load_recipe(path)
 
     assert recipe.licences
-    assert recipe.export.min_score > 0
+    # What a user's own table is good for, nobody knows; and a generator's pictures are only looked at.
+    is_known = not isinstance(recipe.sources[0], CsvSource) and recipe.task != "generation"
+    assert recipe.export.min_score > 0 or not is_known
 
 
 def test_recipes_of_the_demo_set_gates() -> None:
