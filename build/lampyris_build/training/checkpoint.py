@@ -35,6 +35,7 @@ def training_digest(recipe: Recipe, dataset: Dataset) -> str:
         {key: value for key, value in (training or {}).items() if key not in _DO_NOT_DECIDE},
         recipe.augmentation,
         recipe.split,
+        recipe.window,
         dataset.digest,
         str(torch.__version__),
     )

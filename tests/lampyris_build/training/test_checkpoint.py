@@ -1,11 +1,21 @@
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 import torch
 from torch import nn
 
+from lampyris_build.data.dataset import Dataset
 from lampyris_build.errors import WriteFailed
-from lampyris_build.training.checkpoint import Checkpoint
+from lampyris_build.recipe import Recipe
+from lampyris_build.recipe.compression import Compression
+from lampyris_build.recipe.models import CnnModel
+from lampyris_build.recipe.recipe import Export
+from lampyris_build.recipe.sources import Augmentation, Split, Window
+from lampyris_build.recipe.training import Training
+from lampyris_build.training.checkpoint import Checkpoint, training_digest
 
 STATE = {
     "learner": {"weight": torch.arange(6.0).reshape(2, 3), "count": torch.tensor(3)},
@@ -94,3 +104,39 @@ def test_full_disk_is_told_and_leaves_the_checkpoint_before(tmp_path: Path, smal
     assert state is not None
     assert torch.equal(state["learner"]["weight"], STATE["learner"]["weight"])  # type: ignore[index]
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 4},
+        {"model": CnnModel(channels=(4,))},
+        {"augmentation": Augmentation(flip=True)},
+        {"split": Split(validation=0.3)},
+        {"window": Window(length=3)},
+        {"training": Training(epochs=9)},
+        {"task": "regression"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_whatever_decides_the_weights_makes_another_training(
+    recipe: Recipe, dataset: Dataset, change: dict[str, Any]
+) -> None:
+    changed = msgspec.structs.replace(recipe, **change)
+
+    assert training_digest(changed, dataset) != training_digest(recipe, dataset)
+
+
+def test_other_data_make_another_training(recipe: Recipe, dataset: Dataset) -> None:
+    other = replace(dataset, digest="other")
+
+    assert training_digest(recipe, other) != training_digest(recipe, dataset)
+
+
+def test_what_follows_the_training_leaves_it_the_same(recipe: Recipe, dataset: Dataset) -> None:
+    training = msgspec.structs.replace(recipe.training or Training(epochs=1), log="tensorboard")
+    changed = msgspec.structs.replace(
+        recipe, training=training, compression=Compression(), export=Export(min_score=0.1)
+    )
+
+    assert training_digest(changed, dataset) == training_digest(recipe, dataset)
