@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -83,10 +84,12 @@ def toml(value: Any) -> str:
 def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with what the guide's reader has: the files that it shows, and customers."""
     (tmp_path / "recipes").symlink_to(ROOT / "recipes")
-    churn, pipeline = [block for block in blocks("toml") if block.startswith("name = ")]
-    (tmp_path / "churn.toml").write_text(churn)
-    (tmp_path / "pipeline.toml").write_text(pipeline)
-    (tmp_path / "my_models.py").write_text(blocks("python")[0])
+    recipes = [block for block in blocks("toml") if block.startswith("name = ")]
+    for name, recipe in zip(("churn", "plays", "pipeline"), recipes, strict=True):
+        (tmp_path / f"{name}.toml").write_text(recipe)
+    for name, program in zip(("go_on", "my_models"), blocks("python"), strict=True):
+        (tmp_path / f"{name}.py").write_text(program)
+    (tmp_path / "plays.txt").write_text("ROMEO: But, soft! what light through yonder window breaks?\n" * 80)
     customers, questions = blocks("csv")
     (tmp_path / "customers.csv").write_text(customers.partition("\n")[0] + "\n" + made_up_customers())
     (tmp_path / "new-customers.csv").write_text(questions)
@@ -125,8 +128,10 @@ def test_guide_works_as_it_is_printed(working_folder: Path) -> None:
         assert (program, result.exit_code) == ("lampyris", 0), f"{line}: {result.stdout}{result.stderr}"
         results.append(result.stdout)
 
-    assert [line.split()[1] for line in lines] == ["build", "publish", "predict", "build", "build"]
+    assert [line.split()[1] for line in lines] == ["build", "publish", "predict", "build", "build", "build"]
     assert re.findall(r"\b(yes|no) +\d", results[2]) == ["yes", "no"]
+    text = subprocess.run([sys.executable, "go_on.py"], capture_output=True, text=True, check=True).stdout
+    assert len(text) == len("ROMEO:") + 20 + len("\n")
     kept = {path.name for path in (working_folder / "bundles" / "churn").rglob("*") if path.is_file()}
     listed = set(re.findall(r"`(?:files/)?([\w.]+\.(?:html|csv|json|onnx|npz|toml))`", GUIDE))
     assert kept <= listed
