@@ -2,14 +2,13 @@ import pytest
 import torch
 from torch import nn
 
+from lampyris_build.compression import structured_pruning
 from lampyris_build.compression.context import Context
 from lampyris_build.errors import InvalidRecipe
 from lampyris_build.models import network_for
 from lampyris_build.recipe.compression import StructuredPruning
 from lampyris_build.recipe.models import GptModel, RecurrentModel, TransformerModel
 from lampyris_build.trained import TrainedNetwork
-
-structured_pruning = pytest.importorskip("lampyris_build.compression.structured_pruning")
 
 
 def size(trained: TrainedNetwork) -> int:

@@ -105,8 +105,6 @@ def test_beyond_its_places_the_cache_forgets_the_oldest_token(tokens: torch.Tens
     torch.testing.assert_close(logits[:, -1], gpt(tokens[:, -4:])[:, -1], rtol=0, atol=1e-5)
 
 
-# All inputs have one and the same first axis, which torch's exporter names once.
-@pytest.mark.filterwarnings("ignore:# The axis name:UserWarning")
 def test_generation_under_onnxruntime_equals_the_whole_in_torch(
     gpt: Gpt, tokens: torch.Tensor, exported: Callable[..., onnxruntime.InferenceSession]
 ) -> None:

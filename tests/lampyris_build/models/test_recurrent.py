@@ -9,13 +9,6 @@ import torch
 from lampyris_build.models.recurrent import Recurrent
 from lampyris_build.recipe.models import RecurrentModel
 
-# What torch's exporter says of how it goes about cells itself.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning"),
-    pytest.mark.filterwarnings("ignore:_check_is_size will be removed:FutureWarning"),
-    pytest.mark.filterwarnings("ignore:The tensor attributes self.cells._flat_weights:UserWarning"),
-]
-
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_remembers_the_first_moment_of_a_series(cell: str, learn: Callable[..., float]) -> None:

@@ -19,9 +19,6 @@ from lampyris_build.preprocessing.encoding import Encoding
 from lampyris_build.tasks.classification import Classification
 from lampyris_build.trained import TrainedNetwork
 
-# torch's exporter tells of every input but the first that its axis of samples is the same.
-pytestmark = pytest.mark.filterwarnings("ignore:.*The axis name. batch will not be used")
-
 RNG = np.random.default_rng(0)
 COUNT = 60
 LENGTH = 5
