@@ -31,9 +31,10 @@ class Trained(Protocol):
 
 
 class TrainedNetwork:
-    """A network of torch, with what stands before it: strings become numbers in `encoding`, the rest in `learner`.
+    """A network of torch, with what stands before it.
 
-    `example` are two raw samples of what it is asked, to export it with.
+    Strings become numbers in `encoding`; the rest is in `learner`. `example` are two raw samples of what it
+    is asked, to export it with.
     """
 
     def __init__(self, learner: Learner, encoding: Encoding, example: Inputs) -> None:
@@ -43,7 +44,7 @@ class TrainedNetwork:
 
     @property
     def signature(self) -> Signature:
-        return self.learner.task.signature
+        return self.learner.task.filling_signature
 
     def predict(self, inputs: Inputs) -> Answers:
         self.learner.eval()

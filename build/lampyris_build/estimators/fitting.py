@@ -56,7 +56,8 @@ def fit(recipe: Recipe, dataset: Dataset, task: Task, *, stage: Stage) -> Fitted
         targets = (targets - mean) / std
         mean, std = mean.astype(np.float32), std.astype(np.float32)
     stage.outcome = _fit(estimator, front.features(dataset.train.inputs), targets, dataset)
-    return FittedEstimator(estimator, front, task.signature, mean=mean, std=std)
+    signature = task.signature if own else task.filling_signature
+    return FittedEstimator(estimator, front, signature, mean=mean, std=std)
 
 
 def _preprocessed(recipe: Recipe, dataset: Dataset, task: Task) -> PreprocessedFront:

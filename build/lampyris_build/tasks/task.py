@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -46,6 +47,13 @@ class Task(nn.Module, ABC):
     @property
     def signature(self) -> Signature:
         return Signature(inputs=self.inputs, outputs=self.outputs, labels=self.labels)
+
+    @property
+    def filling_signature(self) -> Signature:
+        """The signature of a model with `preprocessing` before it, which fills the cells that a row lacks."""
+        columns = {feature.name for feature in self.features if not feature.shape}
+        inputs = tuple(msgspec.structs.replace(one, nullable=one.name in columns) for one in self.inputs)
+        return msgspec.structs.replace(self.signature, inputs=inputs)
 
     def preprocessing(self, train: Samples) -> Preprocessing:
         """Make what stands before the network, from the encoded training set."""

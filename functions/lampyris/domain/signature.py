@@ -9,12 +9,16 @@ _IMAGE_RANK = 4
 _IMAGE_CHANNELS = (1, 3)
 
 
-class TensorSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One input or output. A dimension of -1 may have any size."""
+class TensorSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One input or output. A dimension of -1 may have any size.
+
+    `nullable` says that the model fills what is missing from rows of this input: NaN, or "" among strings.
+    """
 
     name: str
     datatype: Datatype
     shape: tuple[int, ...]
+    nullable: bool = False
 
 
 class ImageSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,7 +22,9 @@ VECTOR = Feature(name="features", kind="vector", shape=(2,))
 PICTURE = Feature(name="image", kind="image", shape=(4, 4, 1))
 
 
-def dataset(feature: Feature, targets: NDArray[Any] | None, classes: tuple[str, ...] | None = None) -> Dataset:
+def dataset(
+    feature: Feature, targets: NDArray[Any] | None, classes: tuple[str, ...] | None = None
+) -> Dataset:
     rows = 4 if targets is None else len(targets)
     dtype = np.uint8 if feature.kind == "image" else np.float32
     samples = Samples(inputs={feature.name: np.ones((rows, *feature.shape), dtype)}, targets=targets)
@@ -163,3 +165,13 @@ def test_generator_of_what_is_no_picture_is_a_mistake_in_the_recipe() -> None:
         Generation(dataset(VECTOR, None), recipe(GanModel()))
     with pytest.raises(InvalidRecipe, match=r"needs model\.architecture gan"):
         Generation(dataset(PICTURE, None), recipe(MlpModel()))
+
+
+def test_columns_may_lack_what_preprocessing_fills_and_vectors_may_not() -> None:
+    column = Feature(name="age", kind="number")
+    tables, vectors = (Regression(dataset(one, np.array([1.0, 2.0], np.float32))) for one in (column, VECTOR))
+
+    filled = [spec.nullable for task in (tables, vectors) for spec in task.filling_signature.inputs]
+
+    assert filled == [True, False]
+    assert not any(spec.nullable for spec in tables.signature.inputs)

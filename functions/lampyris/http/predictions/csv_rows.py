@@ -10,7 +10,8 @@ Whether there is a header, the media type may say: `text/csv; header=present` or
 first line is one if not one of its cells is such a value as the input wants, and not all are empty; for
 strings, if it is the name of the input.
 
-Numbers must be finite. Booleans are true, false, 1 or 0. Blank lines are passed over.
+Numbers must be finite; an empty cell is one that is missing, if the model fills those. Booleans are true,
+false, 1 or 0. Blank lines are passed over.
 """
 
 import csv
@@ -18,7 +19,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from io import BytesIO, TextIOWrapper
 from itertools import chain
-from math import prod
+from math import nan, prod
 from typing import Any
 
 import msgspec
@@ -62,6 +63,10 @@ class _Kind(msgspec.Struct, frozen=True):
         return True
 
 
+def _number_or_missing(cell: str) -> float:
+    return float(cell) if cell.strip() else nan
+
+
 # By numpy's kind.
 _KINDS = {
     "f": _Kind("a number", float, lambda: array("d"), is_number=True),
@@ -70,6 +75,7 @@ _KINDS = {
     "b": _Kind("true, false, 1 or 0", _boolean, bytearray),
     "O": _Kind("a string", str, list),
 }
+_NULLABLE = _Kind("a number", _number_or_missing, lambda: array("d"), is_number=True)
 
 
 class _Input(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,6 +187,8 @@ def _width(spec: TensorSpec, came: int) -> int:
 
 def _input(spec: TensorSpec, first: int, width: int) -> _Input:
     kind = _KINDS[NUMPY_OF[spec.datatype].kind]
+    if spec.nullable and kind is _KINDS["f"]:
+        kind = _NULLABLE
     return _Input(spec=spec, kind=kind, first=first, end=first + width, values=kind.buffer())
 
 
@@ -250,6 +258,8 @@ def _array(each: _Input, lines: "array[int]") -> Array:
         with np.errstate(over="ignore"):
             values = read.astype(dtype, copy=False)
         bad = ~np.isfinite(values) if dtype.kind == "f" else values != read
+        if spec.nullable:
+            bad &= ~np.isnan(read)
         if bad.any():
             row, cell = divmod(int(bad.argmax()), width)
             wanted = (

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable
+from math import nan
 from typing import Any
 
 import msgspec
@@ -63,8 +64,12 @@ def check_lines(body: bytes) -> None:
 def stack(spec: TensorSpec, rows: list[Any], place: Callable[[int], str]) -> Array:
     """Turn rows into one array; `place` says where row 0, 1, ... stands in what was sent.
 
+    null stands for what is missing, if the model fills that.
     Raises: InvalidTensor naming the first row that does not fit.
     """
+    if spec.nullable:
+        missing = "" if spec.datatype == "BYTES" else nan
+        rows = [missing if row is None else row for row in rows]
     try:
         return values_of(spec.name, spec.datatype, rows)
     except InvalidTensor as error:

@@ -160,6 +160,27 @@ def test_a_refusal_names_the_place_and_what_would_be_right(
         read(text, signature)
 
 
+def test_an_empty_cell_is_a_missing_number_where_the_model_fills_those() -> None:
+    age = TensorSpec(name="age", datatype="FP32", shape=(-1,), nullable=True)
+    town = TensorSpec(name="town", datatype="BYTES", shape=(-1,), nullable=True)
+    signature = Signature(inputs=(age, town), outputs=())
+
+    arrays = read_csv(
+        Content(media_type="text/csv", parameters={}, body=b"age,town\n30,Rome\n ,\n"), signature
+    )
+
+    np.testing.assert_array_equal(arrays["age"], np.array([30, np.nan], np.float32))
+    assert arrays["town"].tolist() == ["Rome", ""]
+
+
+def test_infinity_is_no_missing_number() -> None:
+    age = TensorSpec(name="age", datatype="FP32", shape=(-1,), nullable=True)
+    content = Content(media_type="text/csv", parameters={}, body=b"age\n30\ninf\n")
+
+    with pytest.raises(LampyrisError, match="line 3, column 1: inf is not a finite number"):
+        read_csv(content, Signature(inputs=(age,), outputs=()))
+
+
 def test_several_inputs_with_more_than_a_column_are_refused() -> None:
     wide = TensorSpec(name="wide", datatype="FP32", shape=(-1, 2))
 

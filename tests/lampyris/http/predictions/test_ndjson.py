@@ -116,3 +116,19 @@ def test_any_bytes_are_rows_or_refused(body: bytes) -> None:
             read_ndjson(body, signature)
         except LampyrisError:
             continue
+
+
+def test_null_is_what_is_missing_where_the_model_fills_it() -> None:
+    age = TensorSpec(name="age", datatype="FP32", shape=(-1,), nullable=True)
+    town = TensorSpec(name="town", datatype="BYTES", shape=(-1,), nullable=True)
+    body = b'{"age": null, "town": "Rome"}\n{"age": 30, "town": null}\n'
+
+    arrays = read_ndjson(body, Signature(inputs=(age, town), outputs=()))
+
+    np.testing.assert_array_equal(arrays["age"], np.array([np.nan, 30], np.float32))
+    assert arrays["town"].tolist() == ["Rome", ""]
+
+
+def test_null_is_refused_where_the_model_fills_nothing() -> None:
+    with pytest.raises(LampyrisError, match="line 2: data holds null"):
+        read_ndjson(b'{"age": [1], "town": "Rome"}\n{"age": null, "town": "Rome"}\n', SEVERAL)
