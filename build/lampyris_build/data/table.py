@@ -196,6 +196,8 @@ def _good(
 
 
 def _check_header(path: Path, names: Sequence[str]) -> None:
+    if not names:
+        raise DatasetBroken(path=path, reason="it holds no rows that can be read.")
     for name in names:
         if not name:
             raise DatasetBroken(path=path, reason="a column has no name; every one needs a name of its own.")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from lampyris_build.data.json_lines import JsonLinesRows
+from lampyris_build.data.table import Columns, read_table
 from lampyris_build.errors import DatasetBroken
 
 
@@ -63,3 +64,10 @@ def test_lines_without_an_object_are_told_and_left_out(tmp_path: Path) -> None:
 def test_file_that_is_no_table_is_told(tmp_path: Path, content: bytes, name: str, sentence: str) -> None:
     with pytest.raises(DatasetBroken, match=sentence):
         read(rows(tmp_path, content, name))
+
+
+def test_file_without_any_object_is_refused(tmp_path: Path) -> None:
+    columns = Columns(inputs=("a",), target=None, key=None, types={}, is_series=False)
+
+    with pytest.raises(DatasetBroken, match="it holds no rows that can be read"):
+        read_table(rows(tmp_path, b"a,label\n1,x\n"), columns, max_bad_rows=1.0)
