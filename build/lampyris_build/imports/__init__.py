@@ -1,13 +1,15 @@
 """Models that users bring: trained elsewhere, or defined in modules of their own."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lampyris_build.data.dataset import Dataset
 from lampyris_build.errors import InvalidRecipe
 from lampyris_build.recipe import Recipe
 from lampyris_build.recipe.models import HuggingFaceModel, KerasModel, OnnxModel
 from lampyris_build.tasks.task import Task
-from lampyris_build.trained import Trained
+
+if TYPE_CHECKING:  # it imports the tasks, these the networks, and these the user's own from here
+    from lampyris_build.trained import Trained
 
 _SAMPLES: Final = 256
 
@@ -24,7 +26,7 @@ def as_taken(recipe: Recipe, dataset: Dataset) -> Dataset:
     return tokenised(recipe.model, dataset)
 
 
-def import_model(recipe: Recipe, dataset: Dataset, task: Task) -> Trained:
+def import_model(recipe: Recipe, dataset: Dataset, task: Task) -> "Trained":
     """Take in a model that came trained, for a dataset `as_taken`.
 
     Raises: ExtraMissing, ConversionFailed; InvalidRecipe if it does not take what the dataset holds.
