@@ -20,6 +20,7 @@ from lampyris_build.errors import InvalidRecipe, ScoreFloor
 from lampyris_build.evaluation.metrics import Metrics
 from lampyris_build.recipe import Recipe
 from lampyris_build.recipe.models import HuggingFaceModel
+from lampyris_build.recipe.purposes import check_purposes
 from lampyris_build.stages import Stage, Stages
 
 if TYPE_CHECKING:  # they import torch, which takes seconds
@@ -224,6 +225,7 @@ def make_candidate(
 
 def check_recipe(recipe: Recipe) -> None:
     """Find what no single section can know to be wrong. Raises: InvalidRecipe."""
+    check_purposes(recipe)
     check_steps(recipe)
     gates = recipe.gates
     if recipe.task != "classification" and (gates.min_accuracy, gates.max_drop_fp32, gates.max_drop_live) != (
