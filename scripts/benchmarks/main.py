@@ -10,9 +10,10 @@ import signal
 import sys
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 
+import build_figures
 import cold
 import figures
 import peer_figures
@@ -27,12 +28,13 @@ _BENCHMARKS = {
     "warm": "Warm requests, against decode, run, encode",
     "peers": "Beside FastAPI, LitServe, MLServer and BentoML",
     "soak": "A long mixed load on many models",
+    "build": "What the recipes come to; hours, if all their data are there",
 }
 _UNLESS_SAID = ("cold", "warm")
 _STOPPED = 130
 _FILE_COLUMNS = 150
 
-Found = list[Figure] | soak.Report
+Found = list[Figure] | soak.Report | build_figures.Report
 
 
 def main() -> None:
@@ -73,9 +75,25 @@ def _arguments() -> argparse.Namespace:
         choices=[*_BENCHMARKS],
         help=f"any of {', '.join(_BENCHMARKS)}; {' and '.join(_UNLESS_SAID)} if none is named",
     )
-    parser.add_argument("--runs", type=_positive, default=20, help="cold starts of each kind (20)")
+    parser.add_argument(
+        "--runs", type=_positive, default=20, help="cold starts, or trainings, of each kind (20)"
+    )
     parser.add_argument("--warm-runs", type=_positive, default=1000, help="warm requests of each kind (1000)")
     parser.add_argument("--requests", type=_positive, default=100_000, help="requests of the soak (100000)")
+    parser.add_argument(
+        "--data",
+        type=_named_path,
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="where builds find data/NAME, such as mnist=/data/mnist; may be given for each",
+    )
+    parser.add_argument(
+        "--only",
+        choices=build_figures.names(),
+        metavar="NAME",
+        help="one recipe to build, or one figure of builds",
+    )
     parser.add_argument("--cores", type=_positive, help="pin everything measured to so many cores")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of tables")
     return parser.parse_args()
@@ -87,6 +105,13 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _named_path(text: str) -> tuple[str, str]:
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PATH")
+    return name, path
+
+
 def _measure(name: str, bench: Bench, asked: argparse.Namespace) -> Found:
     match name:
         case "cold":
@@ -95,12 +120,20 @@ def _measure(name: str, bench: Bench, asked: argparse.Namespace) -> Found:
             return warm.measure(bench, runs=asked.warm_runs)
         case "peers":
             return peer_figures.measure(bench, runs=asked.runs, warm_runs=asked.warm_runs)
+        case "build":
+            return build_figures.measure(bench, data=dict(asked.data), only=asked.only, runs=asked.runs)
         case _:
             return soak.measure(bench, requests=asked.requests)
 
 
-def _as_table(title: str, found: Found) -> Table:
-    return soak.as_table(found) if isinstance(found, soak.Report) else figures.as_table(title, found)
+def _as_table(title: str, found: Found) -> Table | Group:
+    match found:
+        case soak.Report():
+            return soak.as_table(found)
+        case build_figures.Report():
+            return build_figures.as_table(found)
+        case _:
+            return figures.as_table(title, found)
 
 
 if __name__ == "__main__":
