@@ -28,7 +28,7 @@ from lampyris_build.recipe.models import (
 from lampyris_build.stages import Stage
 from lampyris_build.tasks.task import Task
 from lampyris_build.trained import Trained, TrainedNetwork
-from lampyris_build.training.checkpoint import Checkpoint, training_digest
+from lampyris_build.training.checkpoint import Checkpoint, starting_from, training_digest
 from lampyris_build.training.history import History
 from lampyris_build.training.log import log_for
 from lampyris_build.training.loop import train
@@ -52,12 +52,11 @@ def make(
     *,
     stage: Stage,
     folder: Path | None = None,
-    fresh: bool = False,
 ) -> Made:
     """Make the recipe's model.
 
-    A network's training keeps its checkpoint in `folder`, and goes on from it unless `fresh`. What it takes
-    down is in `folder`/log.
+    A network's training keeps its checkpoint in `folder`, and goes on from it. What it takes down is in
+    `folder`/log.
 
     Raises: BuildError.
     """
@@ -84,10 +83,9 @@ def make(
     learner = new_learner(model, recipe, encoded, task)
     checkpoint, log = None, None
     if folder is not None:
-        checkpoint = Checkpoint(folder / "checkpoint.safetensors", training_digest(recipe, dataset))
+        digest = starting_from(training_digest(recipe, dataset), learner)
+        checkpoint = Checkpoint(folder / "checkpoint.safetensors", digest)
         log = log_for(recipe.training, folder / "log")
-        if fresh:
-            checkpoint.remove()
     history = train(
         learner,
         encoded.train,

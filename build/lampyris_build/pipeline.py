@@ -104,7 +104,9 @@ def build(
         start_torch(stages)
         until_done.enter_context(_workers(workers))
         place = out.with_name(f"{out.name}.training")
-        candidate = make_candidate(recipe, dataset, stages, Path(work), training=place, fresh=fresh)
+        if fresh:
+            shutil.rmtree(place, ignore_errors=True)
+        candidate = make_candidate(recipe, dataset, stages, Path(work), training=place)
         with stages.stage("evaluation") as stage:
             variants = _timed(candidate)
             _check_score(recipe, candidate)
@@ -183,11 +185,10 @@ def make_candidate(
     work: Path,
     *,
     training: Path | None = None,
-    fresh: bool = False,
 ) -> Candidate:
     """Make the recipe's model, export it and compress it; its files are put into `work`.
 
-    `training` is the folder where an interrupted training finds its checkpoint again.
+    `training` is the folder where interrupted trainings find their checkpoints again.
 
     Raises: BuildError.
     """
@@ -202,7 +203,7 @@ def make_candidate(
 
     with stages.stage("model") as stage:
         task = task_for(recipe, dataset)
-        made = make(recipe, dataset, task, stage=stage, folder=training, fresh=fresh)
+        made = make(recipe, dataset, task, stage=stage, folder=training)
     with stages.stage("export") as stage:
         exported = work / "exported.onnx"
         made.trained.export(exported)
@@ -217,7 +218,14 @@ def make_candidate(
         count = len(dataset.train)
         drawn = np.linspace(0, count - 1, min(_CALIBRATION, count)).astype(np.int64)
         calibration = task.asked(dataset.train.take(drawn)).inputs
-        context = Context(recipe=recipe, dataset=dataset, task=task, calibration=calibration, stage=stage)
+        context = Context(
+            recipe=recipe,
+            dataset=dataset,
+            task=task,
+            calibration=calibration,
+            stage=stage,
+            training=training,
+        )
         chain = compress(made.trained, exported, context, lambda path: measure(path, task, test), work)
         stage.outcome = _compressed(chain)
     return Candidate(task=task, made=made, parity=parity, chain=chain, test=test)

@@ -13,6 +13,7 @@ from torch.func import functional_call
 from lampyris_build.compression.context import Context
 from lampyris_build.recipe.training import Training
 from lampyris_build.trained import TrainedNetwork
+from lampyris_build.training.checkpoint import Checkpoint, starting_from, training_digest
 from lampyris_build.training.loop import train
 
 # Of the learning rate that the weights were found with: they are to be corrected, not found anew.
@@ -60,7 +61,24 @@ def train_anew(learner: nn.Module, trained: TrainedNetwork, context: Context, se
         replace(one, inputs=trained.encoding.apply(one.inputs))
         for one in (context.dataset.train, context.dataset.validation)
     )
-    train(learner, samples, validation, settings, seed=context.recipe.seed, stage=context.stage)
+    train(
+        learner,
+        samples,
+        validation,
+        settings,
+        seed=context.recipe.seed,
+        stage=context.stage,
+        checkpoint=_checkpoint(learner, context, settings),
+    )
+
+
+def _checkpoint(learner: nn.Module, context: Context, settings: Training) -> Checkpoint | None:
+    """Name the checkpoint of one of several trainings by what it starts from."""
+    if context.training is None:
+        return None
+    decisive = (training_digest(context.recipe, context.dataset), context.recipe.compression, settings)
+    digest = starting_from(msgspec.json.encode(decisive).decode(), learner)
+    return Checkpoint(context.training / f"{digest[:16]}.safetensors", digest)
 
 
 class _Viewed(nn.Module):

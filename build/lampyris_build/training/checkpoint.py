@@ -14,6 +14,7 @@ import msgspec
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import nn
 
 from lampyris_build.data.dataset import Dataset
 from lampyris_build.recipe import Recipe
@@ -26,7 +27,7 @@ _DO_NOT_DECIDE = ("log", "parallel")  # keys of `[training]` that leave the weig
 
 
 def training_digest(recipe: Recipe, dataset: Dataset) -> str:
-    """Name everything that decides the weights: with equal digests, a training ends in equal weights."""
+    """Name everything in the recipe and the data that decides the weights."""
     training = msgspec.to_builtins(recipe.training)
     decisive = (
         recipe.seed,
@@ -40,6 +41,18 @@ def training_digest(recipe: Recipe, dataset: Dataset) -> str:
         str(torch.__version__),
     )
     return hashlib.sha256(msgspec.json.encode(decisive)).hexdigest()
+
+
+def starting_from(digest: str, learner: nn.Module) -> str:
+    """Name a training by the weights it starts from, besides all else that `digest` stands for.
+
+    They tell whether a module of the user's own has changed, and one training after a step from another.
+    """
+    whole = hashlib.sha256(digest.encode())
+    for name, tensor in learner.state_dict().items():
+        whole.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        whole.update(tensor.detach().contiguous().flatten().view(torch.uint8).numpy().data)
+    return whole.hexdigest()
 
 
 class Checkpoint:
@@ -73,9 +86,6 @@ class Checkpoint:
                 return _with_tensors(json.loads(metadata["state"]), tensors)
         except (OSError, SafetensorError, ValueError, KeyError):
             return None
-
-    def remove(self) -> None:
-        self.path.unlink(missing_ok=True)
 
 
 def _without_tensors(state: State, name: str, tensors: dict[str, torch.Tensor]) -> Any:

@@ -1,5 +1,7 @@
 import copy
 import pickle
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -43,6 +45,28 @@ def test_no_epochs_change_nothing(trained: TrainedNetwork, context: Context) -> 
         torch.equal(before, after)
         for before, after in zip(trained.learner.parameters(), tuned.learner.parameters(), strict=True)
     )
+
+
+def test_interrupted_build_finds_the_training_again(
+    trained: TrainedNetwork, context: Context, tmp_path: Path
+) -> None:
+    first, second, other = copy_of(trained), copy_of(trained), copy_of(trained)
+    context = replace(context, training=tmp_path)
+    with torch.no_grad():
+        next(other.learner.parameters()).mul_(2)
+
+    fine_tune(first, context, 1)
+    (checkpoint,) = tmp_path.iterdir()
+    written = checkpoint.stat().st_mtime_ns
+    fine_tune(second, context, 1)
+    fine_tune(other, context, 1)
+
+    assert checkpoint.stat().st_mtime_ns == written
+    assert all(
+        torch.equal(one, same)
+        for one, same in zip(first.learner.parameters(), second.learner.parameters(), strict=True)
+    )
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_other_processes_can_be_handed_a_learner_with_its_views(

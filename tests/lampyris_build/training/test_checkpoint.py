@@ -15,7 +15,7 @@ from lampyris_build.recipe.models import CnnModel
 from lampyris_build.recipe.recipe import Export
 from lampyris_build.recipe.sources import Augmentation, Split, Window
 from lampyris_build.recipe.training import Training
-from lampyris_build.training.checkpoint import Checkpoint, training_digest
+from lampyris_build.training.checkpoint import Checkpoint, starting_from, training_digest
 
 STATE = {
     "learner": {"weight": torch.arange(6.0).reshape(2, 3), "count": torch.tensor(3)},
@@ -140,3 +140,13 @@ def test_what_follows_the_training_leaves_it_the_same(recipe: Recipe, dataset: D
     )
 
     assert training_digest(changed, dataset) == training_digest(recipe, dataset)
+
+
+def test_module_that_changed_makes_another_training() -> None:
+    torch.manual_seed(0)
+    network, wider, same = nn.Linear(2, 3), nn.Linear(2, 4), nn.Linear(2, 3)
+    same.load_state_dict(network.state_dict())
+
+    assert starting_from("one", network) == starting_from("one", same)
+    assert starting_from("one", network) != starting_from("other", network)
+    assert starting_from("one", network) != starting_from("one", wider)
