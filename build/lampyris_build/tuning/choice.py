@@ -11,12 +11,14 @@ _RULES: Final[dict[str, Callable[[Point], float]]] = {
     "cheapest": lambda point: point.form.dollars_per_million,
     "fastest": lambda point: point.form.latency_p50_ms,
     "smallest": lambda point: point.form.size_bytes,
-    "best": lambda point: -point.form.score,
+    "best": lambda point: 1 - point.form.score,
 }
+# How much more a model may cost and still be called equal: measured again, times differ by as much.
+_TIES: Final = {"cheapest": 0.01, "fastest": 0.05, "smallest": 0.0, "best": 0.0}
 
 
 def pick(front: Sequence[Point], tune: Tune, *, samples: int) -> tuple[Point | None, str]:
-    """Pick by the recipe's rule, the better of equals; None if none is good enough. Say why.
+    """Pick by the recipe's rule, the best of equals; None if none is good enough. Say why.
 
     `samples` is on how many the scores were measured.
     """
@@ -29,10 +31,12 @@ def pick(front: Sequence[Point], tune: Tune, *, samples: int) -> tuple[Point | N
             f"None of {len(front)} models on the Pareto front scores {told.share(tune.min_score)}, which "
             f"tune.min_score demands; {best.name} comes nearest with {told.share(best.form.score)}.{measured}"
         )
-    picked = min(enough, key=lambda point: (cost(point), -point.form.score))
+    limit = min(map(cost, enough)) * (1 + _TIES[tune.pick])
+    equals = [point for point in enough if cost(point) <= limit]
+    picked = min(equals, key=lambda point: (-point.form.score, cost(point)))
     return (
         picked,
-        f"{picked.name} is {_rank(tune, len(enough))}: {_worth(picked)}.{_against(picked, best)}{measured}",
+        f"{picked.name} is {_rank(tune, len(enough))}{_tied(tune, len(equals))}: {_worth(picked)}.{_against(picked, best)}{measured}",
     )
 
 
@@ -41,6 +45,11 @@ def _rank(tune: Tune, count: int) -> str:
     if count == 1:
         return f"the only model on the Pareto front{good.replace('score', 'scores', 1)}"
     return f"the {tune.pick} of {count} models on the Pareto front{good}"
+
+
+def _tied(tune: Tune, count: int) -> str:
+    tie = _TIES[tune.pick]
+    return f", and the best of {count} that are as much so within {tie:.0%}" if count > 1 and tie else ""
 
 
 def _worth(point: Point) -> str:

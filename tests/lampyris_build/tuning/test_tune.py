@@ -1,0 +1,159 @@
+"""Whole searches, on the 150 irises that scikit-learn carries."""
+
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from lampyris_build.data import load_dataset
+from lampyris_build.errors import NothingToPick
+from lampyris_build.recipe import Recipe, load_recipe
+from lampyris_build.tuning.memory_size import LEAST_MB
+from lampyris_build.tuning.trials import Trials
+from lampyris_build.tuning.tune import Tuned, tune
+
+RECIPE = """
+name = "flowers"
+seed = 3
+[dataset]
+source = "sklearn"
+name = "iris"
+[model]
+architecture = "mlp"
+hidden = [8]
+[training]
+epochs = 3
+batch_size = 16
+learning_rate = 1e-2
+[compression]
+max_drop = 1.0
+[tune]
+trials = 3
+pick = "{pick}"
+min_score = {min_score}
+[tune.space]
+{space}
+"""
+FAMILIES = """
+model = [
+    { architecture = "mlp", hidden = [8] },
+    { architecture = "logistic-regression" },
+    { architecture = "linear-regression" },
+]
+"""
+STEPS = '"compression.steps" = [[{ step = "static-int8" }]]'
+NO_CLASSIFIER = 'model = [{ architecture = "linear-regression" }]'
+
+
+def spanning(folder: Path, space: str, *, pick: str = "best", min_score: float = 0.0) -> Recipe:
+    path = folder / "flowers.toml"
+    path.write_text(RECIPE.format(space=space, pick=pick, min_score=min_score))
+    return load_recipe(path)
+
+
+def tuned(recipe: Recipe, out: Path, printed: StringIO | None = None) -> Tuned:
+    return tune(recipe, out, console=Console(file=printed or StringIO(), width=200))
+
+
+@pytest.fixture(scope="module")
+def families(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tuned, str]:
+    """Families compared, one of which does not go with the task; and what was printed."""
+    folder, printed = tmp_path_factory.mktemp("tune"), StringIO()
+    recipe = spanning(folder, FAMILIES)
+    return tuned(recipe, folder / "bundles" / "flowers", printed), printed.getvalue()
+
+
+def test_failed_trial_is_told_and_the_others_go_on(families: tuple[Tuned, str]) -> None:
+    result, printed = families
+
+    assert [bool(trial.outcome.failure) for trial in result.trials] == [False, False, True]
+    assert "linear-regression predicts numbers" in result.trials[2].outcome.failure
+    assert "Trial 3 failed" in printed
+    assert "1 of them failed" in printed
+
+
+def test_picked_model_is_built_and_nothing_is_left_beside_it(families: tuple[Tuned, str]) -> None:
+    result, _ = families
+
+    assert result.result is not None
+    assert result.picked is not None
+    assert result.picked.form.score == max(point.form.score for point in result.points)
+    assert [path.name for path in result.result.bundle_dir.parent.iterdir()] == ["flowers"]
+
+
+def test_report_shows_all_models_and_why_one_was_picked(families: tuple[Tuned, str]) -> None:
+    result, _ = families
+    assert result.result is not None
+
+    page = result.result.report.read_text()
+
+    assert all(point.name in page for point in result.points)
+    assert "Pareto front" in result.why
+    assert result.why.split(":")[0] in page
+
+
+def test_price_and_memory_are_those_of_whole_requests(families: tuple[Tuned, str]) -> None:
+    for point in families[0].points:
+        assert 1.20 < point.form.dollars_per_million < 2
+        assert point.form.memory_mb >= LEAST_MB
+        assert point.form.request_p50_ms > point.form.latency_p50_ms
+
+
+def test_trials_are_scored_on_the_validation_set(families: tuple[Tuned, str]) -> None:
+    dataset = load_dataset(families[0].points[0].recipe)
+
+    rights = [point.form.score * len(dataset.validation) for point in families[0].points]
+
+    np.testing.assert_allclose(rights, np.round(rights), atol=1e-6)
+    assert len(dataset.validation) != len(dataset.test)
+
+
+def test_interrupted_search_goes_on_and_ends_in_the_same_model(tmp_path: Path) -> None:
+    recipe = spanning(tmp_path, STEPS, pick="smallest")
+    out, printed = tmp_path / "flowers", StringIO()
+    finished = Trials(load_dataset(recipe), tmp_path / "flowers.tuning").run(
+        load_recipe(_without_space(tmp_path))
+    )
+
+    result = tuned(recipe, out, printed)
+
+    assert result.trials[0].outcome == finished  # with the very same timings
+    assert result.result is not None
+    # The weights, too, are those of the trial: the build went on from the end of its training.
+    assert "(21 of 21 steps from the checkpoint)" in printed.getvalue()
+    assert set(result.result.variants) == {"fp32", "static-int8"}
+
+
+def _without_space(folder: Path) -> Path:
+    """Write the recipe of the one trial that there is."""
+    path = folder / "trial.toml"
+    text = RECIPE.format(space="", pick="best", min_score=0.0)
+    path.write_text(text.replace("max_drop = 1.0", 'max_drop = 1.0\nsteps = [{ step = "static-int8" }]'))
+    return path
+
+
+def test_nothing_is_built_where_nothing_is_good_enough(tmp_path: Path) -> None:
+    recipe = load_recipe(_hopeless(tmp_path))
+
+    result = tuned(recipe, tmp_path / "flowers")
+
+    assert (result.picked, result.result) == (None, None)
+    assert "comes nearest" in result.why
+    assert not (tmp_path / "flowers").exists()
+
+
+def _hopeless(folder: Path) -> Path:
+    """Write a recipe whose network learns nothing, and which demands that it knows everything."""
+    path = folder / "flowers.toml"
+    text = RECIPE.format(space='"training.epochs" = [1]', pick="best", min_score=1.0)
+    path.write_text(text.replace("learning_rate = 1e-2", "learning_rate = 1e-6"))
+    return path
+
+
+def test_a_search_without_any_model_says_why_the_first_trial_failed(tmp_path: Path) -> None:
+    recipe = spanning(tmp_path, NO_CLASSIFIER)
+
+    with pytest.raises(NothingToPick, match="None of 1 trials left a model.*predicts numbers"):
+        tuned(recipe, tmp_path / "flowers")
