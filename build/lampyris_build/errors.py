@@ -172,4 +172,4 @@ class NothingToPick(BuildError):
     first: str
 
     def __str__(self) -> str:
-        return f"None of {self.trials} trials left a model. The first one failed: {self.first}"
+        return f"No trial of {self.trials} left a model. The first one failed: {self.first}"

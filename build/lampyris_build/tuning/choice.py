@@ -34,10 +34,8 @@ def pick(front: Sequence[Point], tune: Tune, *, samples: int) -> tuple[Point | N
     limit = min(map(cost, enough)) * (1 + _TIES[tune.pick])
     equals = [point for point in enough if cost(point) <= limit]
     picked = min(equals, key=lambda point: (-point.form.score, cost(point)))
-    return (
-        picked,
-        f"{picked.name} is {_rank(tune, len(enough))}{_tied(tune, len(equals))}: {_worth(picked)}.{_against(picked, best)}{measured}",
-    )
+    rank = _rank(tune, len(enough)) + _tied(tune, len(equals))
+    return picked, f"{picked.name} is {rank}: {_worth(picked)}.{_against(picked, best)}{measured}"
 
 
 def _rank(tune: Tune, count: int) -> str:

@@ -114,7 +114,7 @@ def test_mistake_in_the_space_is_told_before_anything_is_trained(
 def test_impossible_candidates_are_told_when_the_recipe_is_read(
     tmp_path: Path, range_: str, told: str
 ) -> None:
-    with pytest.raises(InvalidRecipe, match="tune.space") as raised:
+    with pytest.raises(InvalidRecipe, match=r"tune\.space") as raised:
         spanning(tmp_path, f'"training.learning_rate" = {range_}')
 
     assert told in str(raised.value)
