@@ -89,7 +89,7 @@ class Tried:
 
 
 class Trials:
-    """Runs recipes on one dataset. What a trial came to is kept in `folder`, and not done again.
+    """Runs recipes on one dataset. The models that a trial left are kept in `folder`, and not made again.
 
     Models are compared on the validation set: the test set is for the one that is picked.
     """
@@ -108,10 +108,10 @@ class Trials:
             pass
         started_s = perf_counter()
         try:
-            forms, failure = self._forms(recipe), ""
-        except FAILURES as error:
-            forms, failure = (), reason_of(error)
-        outcome = Outcome(forms=forms, failure=failure, elapsed_s=perf_counter() - started_s)
+            forms = self._forms(recipe)
+        except FAILURES as error:  # not kept: next time, it may have another reason, or none
+            return Outcome(failure=reason_of(error), elapsed_s=perf_counter() - started_s)
+        outcome = Outcome(forms=forms, elapsed_s=perf_counter() - started_s)
         write_atomically(file, msgspec.json.encode(outcome))
         return outcome
 
