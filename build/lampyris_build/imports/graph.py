@@ -71,7 +71,12 @@ def join(front: onnx.ModelProto, model: onnx.ModelProto) -> onnx.ModelProto:
     """Feed a model's only input with the only output of `front`."""
     model.ir_version = front.ir_version
     (given,), (taken,) = front.graph.output, model.graph.input
-    return compose.merge_models(front, model, io_map=[(given.name, taken.name)])
+    joined = compose.merge_models(front, model, io_map=[(given.name, taken.name)])
+    # It names the operator sets of both, and quantisation wants each named once.
+    versions = {one.domain: one.version for one in joined.opset_import}
+    del joined.opset_import[:]
+    joined.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in versions.items())
+    return joined
 
 
 def _put_first(graph: onnx.GraphProto, nodes: Sequence[onnx.NodeProto]) -> None:

@@ -98,6 +98,8 @@ def test_graph_takes_a_tables_columns_as_callers_send_them(
     ]
     np.testing.assert_allclose(answers, trained.predict(passengers.test.inputs)[0], atol=1e-5)
     assert (answers.argmax(axis=1) == passengers.test.targets).mean() > 0.9
+    domains = [one.domain for one in onnx.load(tmp_path / "model.onnx").opset_import]
+    assert sorted(set(domains)) == sorted(domains)
 
 
 def test_same_seed_grows_the_same_forest(fitted: Fit, tmp_path: Path) -> None:
