@@ -1,4 +1,8 @@
-"""A training as bytes, for the processes of one group: arrays in files are named, not copied."""
+"""A training as bytes, for the processes of one group.
+
+Arrays that are whole files are named. All others are copied, those too that outgrew memory into a file
+without a name, or are a part of one: every process must have room for them.
+"""
 
 import mmap
 import pickle
@@ -29,7 +33,7 @@ def from_bytes(data: bytes) -> Any:
 class _Pickler(pickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
         # A part of a mapped array does not know where in the file it begins: only whole ones go by name.
-        if isinstance(value, np.memmap) and isinstance(value.base, mmap.mmap):
+        if isinstance(value, np.memmap) and isinstance(value.base, mmap.mmap) and value.filename is not None:
             order = "C" if value.flags.c_contiguous else "F"
             return np.memmap, (value.filename, value.dtype, "r", value.offset, value.shape, order)
         return NotImplemented

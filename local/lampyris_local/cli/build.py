@@ -47,13 +47,14 @@ _SHOWN: dict[str, tuple[str, Callable[[float], str]]] = {
 def run(
     recipe: Path, *, data: Path | None, out: Path | None, fresh: bool, workers: int, as_json: bool
 ) -> None:
+    # Where the modules lie that a recipe may name.
+    sys.path += [str(recipe.resolve().parent), str(Path.cwd())]
     if int(os.environ.get("RANK", "0")) > 0:  # torchrun started this process beside the one that builds
         from lampyris_build.training import worker  # noqa: PLC0415 - torch
 
         worker.main()
         return
     read = load_recipe(recipe, data=None if data is None else str(data))
-    sys.path.append(str(recipe.resolve().parent))  # where the modules lie that a recipe may name
     with stops_on_sigterm():
         try:
             result = build(read, out or BUNDLES / read.name, console=stages(), fresh=fresh, workers=workers)

@@ -1,0 +1,15 @@
+import numpy as np
+
+from lampyris_build.data.spool import Spool
+from lampyris_build.training.handing import from_bytes, to_bytes
+
+
+def test_array_in_a_file_without_a_name_is_copied() -> None:
+    spool = Spool(np.float32, (4,), limit_bytes=10)
+    spool.append(np.arange(40, dtype=np.float32).reshape(10, 4))
+    mapped = spool.finish()
+    assert isinstance(mapped, np.memmap)
+
+    again = from_bytes(to_bytes({"x": mapped}))
+
+    np.testing.assert_array_equal(again["x"], mapped)
