@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from rich.console import Console
+from threadpoolctl import threadpool_limits
 
 from lampyris_build.compression.context import Context
 from lampyris_build.compression.static_int8 import static_int8
@@ -50,9 +51,13 @@ min_score = 0.9
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
-    # So small a network gains nothing from a second, and waits for it where the tests run side by side.
+def _one_thread() -> Iterator[None]:
+    # So small a model gains nothing from a second, and waits for it where other programs run beside it.
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    with threadpool_limits(1, user_api="openmp"):  # scikit-learn's
+        yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

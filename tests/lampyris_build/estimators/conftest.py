@@ -1,13 +1,12 @@
 """Estimators, fitted to what scikit-learn carries and to a small table."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import StringIO
 from typing import TypeAlias
 
 import numpy as np
 import pytest
 from rich.console import Console
-from threadpoolctl import threadpool_limits
 
 from lampyris_build.data.dataset import Dataset, Feature, Samples
 from lampyris_build.estimators import FittedEstimator, fit
@@ -16,13 +15,6 @@ from lampyris_build.stages import Stages
 from lampyris_build.tasks import task_for
 
 Fit: TypeAlias = Callable[[Recipe, Dataset], FittedEstimator]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread_of_openmp() -> Iterator[None]:
-    # Threads that wait for each other spin: beside other programs a fit of a second took 15.
-    with threadpool_limits(1, user_api="openmp"):
-        yield
 
 
 @pytest.fixture
