@@ -46,7 +46,7 @@ def optimizer_for(settings: Training, parameters: Iterable[nn.Parameter]) -> opt
     } | settings.optimizer_options
     try:
         return kind(parameters, **options)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError) as error:
         raise InvalidRecipe(
             reason=f"training.optimizer {settings.optimizer} cannot be made: {error}"
         ) from error

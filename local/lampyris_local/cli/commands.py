@@ -128,7 +128,7 @@ def build(
     rich_help_panel=_HERE,
 )
 def tune(
-    recipe: Annotated[Path, typer.Argument(help="A recipe with [tune.space], which says what to compare.")],
+    recipe: Annotated[Path, typer.Argument(help="A recipe with \\[tune.space], which says what to compare.")],
     *,
     data: Annotated[
         str | None,
