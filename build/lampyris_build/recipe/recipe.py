@@ -19,8 +19,8 @@ TaskName = Literal["classification", "regression", "anomaly", "generation", "lan
 class Export(Section, frozen=True, kw_only=True):
     """What the exported model must hold.
 
-    `tolerance` is the largest difference in any output between the framework that made the model and onnxruntime.
-    `min_score` is the least that what ships may score.
+    `tolerance` is the largest difference in any output between the framework that made the model and
+    onnxruntime. `min_score` is the least that what ships may score.
     """
 
     tolerance: Positive = 1e-4
