@@ -21,7 +21,7 @@ from lampyris.domain.bundle import (
 )
 from lampyris.domain.layout import BUNDLE_FILE, FILES
 from lampyris.domain.signature import Signature
-from lampyris_build.errors import OutputOccupied
+from lampyris_build.errors import OutputOccupied, WriteFailed
 from lampyris_build.evaluation.metrics import Metrics
 from lampyris_build.recipe import Recipe
 
@@ -55,6 +55,8 @@ def write_bundle(
 
     `evaluation_set` is a classifier's. `reference` is the model before it was compressed, where publishing
     is to compare the two. `papers` stand in the folder for people to read, and are not uploaded.
+
+    Raises: WriteFailed; nothing half-written is left then.
     """
     contents = {
         MODEL_FILE: model.read_bytes(),
@@ -75,18 +77,20 @@ def write_bundle(
         metrics={name: _figures(one) for name, one in metrics.items()},
         provenance=provenance,
     )
+    files = {f"{FILES}/{name}": data for name, data in contents.items()} | dict(papers)
+    files[BUNDLE_FILE] = msgspec.json.format(msgspec.json.encode(bundle))
     partial = out.with_name(f"{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    (partial / FILES).mkdir(parents=True)
-    for name, data in contents.items():
-        (partial / FILES / name).write_bytes(data)
-    for name, data in papers.items():
-        (partial / name).parent.mkdir(parents=True, exist_ok=True)
-        (partial / name).write_bytes(data)
-    (partial / BUNDLE_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(bundle)))
-    if out.exists():
-        shutil.rmtree(out)
-    partial.replace(out)
+    try:
+        for name, data in files.items():
+            (partial / name).parent.mkdir(parents=True, exist_ok=True)
+            (partial / name).write_bytes(data)
+        if out.exists():
+            shutil.rmtree(out)
+        partial.replace(out)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise WriteFailed(path=out, reason=error.strerror or str(error)) from error
     return bundle
 
 

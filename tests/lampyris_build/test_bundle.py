@@ -7,7 +7,7 @@ import pytest
 
 from lampyris.domain.bundle import Bundle, Gates, Probe
 from lampyris_build.bundle import check_vacant, write_bundle
-from lampyris_build.errors import OutputOccupied
+from lampyris_build.errors import OutputOccupied, WriteFailed
 from lampyris_build.evaluation.metrics import Metrics
 from lampyris_build.recipe import Recipe
 from lampyris_build.tasks.task import Task
@@ -115,3 +115,14 @@ def test_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
 def test_new_and_empty_folders_are_vacant(tmp_path: Path) -> None:
     check_vacant(tmp_path)
     check_vacant(tmp_path / "new")
+
+
+def test_bundle_that_cannot_be_written_is_told_and_leaves_nothing(
+    tmp_path: Path, recipe: Recipe, task: Task, fp32: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+
+    with pytest.raises(WriteFailed, match="corners could not be written: Not a directory"):
+        write(tmp_path / "file" / "corners", recipe, task, fp32)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
