@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lampyris_build.data.dataset import Dataset
 from lampyris_build.evaluation.cross_validation import Folds
 from lampyris_build.evaluation.metrics import Metrics
@@ -76,7 +78,10 @@ def _generalisation(recipe: Recipe, dataset: Dataset, candidate: "Candidate") ->
     if recipe.task == "generation":
         return ""
     shipped, task = candidate.chain.shipped, candidate.task
-    learnt = task.asked(dataset.train.take(slice(0, _LEARNT)))
+    # From all over the training set: its rows may have an order.
+    count = len(dataset.train)
+    drawn = np.linspace(0, count - 1, min(_LEARNT, count)).astype(np.int64)
+    learnt = task.asked(dataset.train.take(drawn))
     return overfitting_statement(
         train_score=task.score(run(open_session(shipped.path), learnt.inputs), learnt),
         test_score=shipped.metrics.score,
