@@ -12,6 +12,7 @@ from lampyris_build.models import network_for
 from lampyris_build.preprocessing.augmentation import Augmentation
 from lampyris_build.preprocessing.encoding import Encoding
 from lampyris_build.recipe import Recipe
+from lampyris_build.recipe.compression import Distillation
 from lampyris_build.recipe.models import (
     AnyModel,
     BoostingModel,
@@ -81,6 +82,11 @@ def make(
         dataset, train=_encoded(encoding, dataset.train), validation=_encoded(encoding, dataset.validation)
     )
     learner = new_learner(model, recipe, encoded, task)
+    for step in recipe.compression.steps:
+        if isinstance(
+            step, Distillation
+        ):  # a student that cannot take the data is told before its teacher learns
+            new_learner(step.student, recipe, encoded, task)
     checkpoint, log = None, None
     if folder is not None:
         digest = starting_from(training_digest(recipe, dataset), learner)

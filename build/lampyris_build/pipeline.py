@@ -16,6 +16,7 @@ from lampyris_build.bundle import check_vacant, write_bundle
 from lampyris_build.compression.order import check_steps
 from lampyris_build.data import load_dataset
 from lampyris_build.data.dataset import Dataset, Kind, Samples
+from lampyris_build.data.spool import disk_full
 from lampyris_build.errors import InvalidRecipe, ScoreFloor
 from lampyris_build.evaluation.metrics import Metrics
 from lampyris_build.recipe import Recipe
@@ -99,7 +100,7 @@ def build(
     out = out.resolve()
     check_vacant(out)
     check_recipe(recipe)
-    with Stages(console) as stages, TemporaryDirectory() as work, ExitStack() as until_done:
+    with disk_full(), Stages(console) as stages, TemporaryDirectory() as work, ExitStack() as until_done:
         dataset = load(recipe, stages)
         start_torch(stages)
         until_done.enter_context(_workers(workers))

@@ -17,8 +17,8 @@ from lampyris_build.errors import DatasetMissing, InvalidRecipe, OutputOccupied,
 from lampyris_build.evaluation.session import open_session
 from lampyris_build.pipeline import BuildResult, build
 from lampyris_build.recipe import Recipe
-from lampyris_build.recipe.compression import Compression
-from lampyris_build.recipe.models import MlpModel
+from lampyris_build.recipe.compression import Compression, Distillation
+from lampyris_build.recipe.models import MlpModel, RecurrentModel
 from lampyris_build.recipe.recipe import Export
 from lampyris_build.recipe.sources import NpzSource, SklearnSource
 
@@ -200,3 +200,15 @@ def test_build_stopped_by_ctrl_c_goes_on_to_the_same_model(recipe: Recipe, tmp_p
     assert "from the checkpoint" in printed.getvalue()
     assert "from the checkpoint" not in printed_fresh.getvalue()
     assert resumed.bundle.files == fresh.bundle.files
+
+
+def test_student_that_cannot_read_the_data_is_told_before_its_teacher_learns(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    steps = (Distillation(student=RecurrentModel()),)
+    recipe = msgspec.structs.replace(recipe, compression=Compression(steps=steps))
+
+    with pytest.raises(InvalidRecipe, match="recurrent takes series, but the dataset holds pictures"):
+        built(recipe, tmp_path / "out")
+
+    assert not (tmp_path / "out.training").exists()

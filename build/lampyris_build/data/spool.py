@@ -45,7 +45,7 @@ class Spool:
             moved, self._parts = self._parts, []
         else:
             moved = [part]
-        with _disk_full():
+        with disk_full():
             for one in moved:
                 self._file.write(one.data)
 
@@ -54,7 +54,7 @@ class Spool:
         shape = (self._rows, *self._shape)
         if self._file is None:
             return np.concatenate(self._parts) if self._parts else np.empty(shape, self._dtype)
-        with self._file as file, _disk_full():
+        with self._file as file, disk_full():
             file.flush()
             return np.memmap(file, self._dtype, "r+", shape=shape)
 
@@ -112,7 +112,7 @@ def _rows(
         if name not in on_disk
     }
     if on_disk:
-        with TemporaryFile() as file, _disk_full():
+        with TemporaryFile() as file, disk_full():
             offsets = {name: _write(file, chunks(name)) for name in on_disk}
             file.flush()
             mapped = np.memmap(file, np.uint8, "r+")
@@ -140,7 +140,8 @@ def _write(file: IO[bytes], chunks: Iterator[NDArray[Any]]) -> int:
 
 
 @contextmanager
-def _disk_full() -> Iterator[None]:
+def disk_full() -> Iterator[None]:
+    """Tell of a disk that is full where temporary files are. Raises: WriteFailed."""
     try:
         yield
     except OSError as error:
