@@ -98,6 +98,56 @@ def test_two_workers_end_in_the_weights_of_one(
     np.testing.assert_array_equal(weights(resumed), weights(again))
 
 
+def test_convolutions_train_in_two_workers_as_in_one(weights: Weights, tmp_path: Path) -> None:
+    """Gradients of theirs lie in memory as pictures do; what does not lie as they do is warned of."""
+    settings = Training(epochs=2, batch_size=9, schedule="constant")
+    expected = weights(trained_on_pictures(settings))
+    with workers(2), pytest.raises(KeyboardInterrupt):
+        trained_on_pictures(
+            settings, Checkpoint(tmp_path / "one", "digest", every_s=0), _AfterSteps(5, interrupt)
+        )
+
+    with workers(2):
+        resumed = trained_on_pictures(settings, Checkpoint(tmp_path / "one", "digest"))
+        again = trained_on_pictures(settings)
+
+    np.testing.assert_allclose(weights(again), expected, atol=1e-4)
+    np.testing.assert_array_equal(weights(resumed), weights(again))
+
+
+def trained_on_pictures(
+    settings: Training, checkpoint: Checkpoint | None = None, stage: Stage | None = None
+) -> nn.Module:
+    rng = np.random.default_rng(0)
+    samples = Samples(
+        inputs={"image": rng.integers(0, 256, (40, 6, 6, 1), dtype=np.uint8)},
+        targets=rng.integers(0, 3, 40),
+    )
+    dataset = Dataset(
+        name="pictures",
+        digest="",
+        features=(Feature(name="image", kind="image", shape=(6, 6, 1)),),
+        classes=("one", "two", "three"),
+        train=samples,
+        validation=samples,
+        test=samples,
+    )
+    task = Classification(dataset, label_smoothing=0)
+    torch.manual_seed(0)
+    learner = Learner(
+        preprocessing=task.preprocessing(samples),
+        augmentation=nn.Identity(),
+        network=nn.Sequential(
+            nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3, groups=2), nn.ReLU(),
+            nn.ConvTranspose2d(4, 2, 2), nn.Flatten(), nn.Linear(18, 3),
+        ),
+        task=task,
+    )  # fmt: skip
+    stage = stage or _AfterSteps(0, interrupt)
+    train(learner, samples, samples, settings, seed=1, stage=stage, checkpoint=checkpoint)
+    return learner
+
+
 def test_training_that_diverges_leaves_the_workers_ready_for_the_next(trains: Trains) -> None:
     hasty = msgspec.structs.replace(
         SETTINGS, learning_rate=1e6, optimizer="SGD", schedule="constant", clip_norm=None, epochs=50

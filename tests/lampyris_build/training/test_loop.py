@@ -170,6 +170,24 @@ def test_training_killed_while_it_saves_ends_as_an_uninterrupted_one(
     np.testing.assert_array_equal(weights(resumed), weights(whole))
 
 
+def test_network_that_lies_in_memory_in_its_own_way_resumes_as_if_uninterrupted(
+    trains: Trains, new_learner: Callable[[], nn.Module], weights: Weights, settings: Training, tmp_path: Path
+) -> None:
+    def transposed() -> nn.Module:
+        learner = new_learner()
+        for one in learner.parameters():
+            one.data = one.data.t().contiguous().t()
+        return learner
+
+    whole, _ = trains(settings, learner=transposed())
+    with pytest.raises(KeyboardInterrupt):
+        trains(settings, tmp_path / "checkpoint", learner=transposed(), interrupted_after=11)
+
+    resumed, _ = trains(settings, tmp_path / "checkpoint", learner=transposed())
+
+    np.testing.assert_array_equal(weights(resumed), weights(whole))
+
+
 def test_finished_training_is_not_done_again(
     trains: Trains, weights: Weights, settings: Training, tmp_path: Path
 ) -> None:
