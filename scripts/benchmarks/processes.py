@@ -39,7 +39,7 @@ class Child:
 
     def ask(self, question: object) -> None:
         """Write a line to its standard input."""
-        assert self._process.stdin is not None  # noqa: S101 - every child has one
+        assert self._process.stdin is not None  # every child has one
         try:
             self._process.stdin.write(f"{question}\n".encode())
             self._process.stdin.flush()

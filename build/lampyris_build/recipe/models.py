@@ -116,17 +116,17 @@ class GptModel(Model, frozen=True, kw_only=True, tag="gpt"):
 
 
 class TorchModel(Model, frozen=True, kw_only=True, tag="torch"):
-    """Your own nn.Module: `module` is "package.module:Name", called with `arguments`, trained as any other."""
+    """Your own nn.Module: `module` is "package.module:Name", called with `arguments`, then trained."""
 
     module: Annotated[str, msgspec.Meta(pattern=r"^[\w.]+:\w+$")]
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class SklearnModel(Model, frozen=True, kw_only=True, tag="sklearn"):
-    """Your own estimator or pipeline: `estimator` is "package.module:name", called with `arguments`, then fitted."""
+    """Your own estimator or pipeline: `estimator` is "package.module:name", called with `arguments`."""
 
     estimator: Annotated[str, msgspec.Meta(pattern=r"^[\w.]+:\w+$")]
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class OnnxModel(Model, frozen=True, kw_only=True, tag="onnx"):
@@ -142,7 +142,7 @@ class KerasModel(Model, frozen=True, kw_only=True, tag="keras"):
 
 
 class HuggingFaceModel(Model, frozen=True, kw_only=True, tag="hugging-face"):
-    """A folder on disk as `save_pretrained` writes it: config.json, model.safetensors, and the tokenizer's files."""
+    """A folder on disk as `save_pretrained` writes it, in safetensors, with the tokenizer's files."""
 
     path: Name
     length: Count = 128

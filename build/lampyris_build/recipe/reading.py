@@ -78,7 +78,9 @@ def _misspelt(kind: Any, value: Any, where: str) -> str | None:
     """Find the first key, or the first choice among words, that does not exist; say which is nearest."""
     if isinstance(value, list):
         items = [item for one in _flat(kind) if get_origin(one) is tuple for item in get_args(one)[:1]]
-        return _first(_misspelt(item, one, f"{where}[{at}]") for item in items for at, one in enumerate(value))
+        return _first(
+            _misspelt(item, one, f"{where}[{at}]") for item in items for at, one in enumerate(value)
+        )
     variants = {one.__struct_config__.tag: one for one in _flat(kind) if _is_section(one)}
     if not isinstance(value, dict) or not variants:
         return None

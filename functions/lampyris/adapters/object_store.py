@@ -51,7 +51,7 @@ class ObjectStore:
     def _bucket(self) -> S3Store:
         opened = self._opened
         if opened is None:
-            assert self._open is not None  # noqa: S101 - one of the two is there
+            assert self._open is not None  # one of the two is there
             opened = self._opened = self._open()
         return opened
 

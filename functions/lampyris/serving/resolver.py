@@ -130,7 +130,7 @@ class Resolver:
                 raise VersionNotFound(model=model, version=int(name)) from None
             raise no_alias(self._store, model, name) from None
         if stored is None:
-            assert known is not None  # noqa: S101 - else nothing could be as it was
+            assert known is not None  # else nothing could be as it was
             return known.document, known.etag
         sealed = unseal(stored.data)
         if is_number:

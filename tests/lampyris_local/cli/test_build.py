@@ -44,8 +44,9 @@ def test_being_stopped_says_how_to_go_on(tmp_path: Path) -> None:
     recipe.write_text(RECIPE.replace("epochs = 2", "epochs = 100000"))
     command = [str(Path(sys.executable).with_name("lampyris")), "build", str(recipe), "--out", str(out)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    checkpoint = out.with_name("bundle.training") / "checkpoint.safetensors"
     deadline = monotonic() + 60
-    while not (out.with_name("bundle.training") / "checkpoint.safetensors").exists() and monotonic() < deadline:
+    while not checkpoint.exists() and monotonic() < deadline:
         sleep(0.05)
 
     process.send_signal(signal.SIGINT)
