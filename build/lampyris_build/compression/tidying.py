@@ -4,8 +4,24 @@ from collections.abc import Iterator, Mapping
 from itertools import count, product
 from pathlib import Path
 from string import ascii_letters
+from typing import Final
 
 import onnx
+from onnx import helper, numpy_helper
+
+# What convolutions and pooling do unless they are told otherwise (ONNX operator set 18).
+_WINDOWED: Final = {"Conv", "MaxPool", "AveragePool"}
+_DEFAULTS: Final = {
+    one.name: one
+    for one in (
+        helper.make_attribute("auto_pad", "NOTSET"),
+        helper.make_attribute("group", 1),
+        helper.make_attribute("ceil_mode", 0),
+        helper.make_attribute("storage_order", 0),
+        helper.make_attribute("count_include_pad", 0),
+    )
+}
+_WITH_ZERO_POINT: Final = 3  # inputs of an operator that takes rounded values back
 
 
 def tidy(path: Path) -> None:
@@ -24,13 +40,46 @@ def tidy(path: Path) -> None:
         part.ClearField("doc_string")
     for node in graph.node:
         node.ClearField("name")
+        _drop_defaults(node)
     _drop_unused_domains(model)
     # A subgraph knows what it takes from outside by name.
     if not any(attribute.HasField("g") for node in graph.node for attribute in node.attribute):
+        _drop_zero_points(graph)
         _rename(graph, _merge_equal(graph))
         graph.name = "model"
         _rename(graph, _short_names(graph))
     onnx.save(model, path)
+
+
+def _drop_defaults(node: onnx.NodeProto) -> None:
+    """Drop attributes that say what would hold without them."""
+    kept = [one for one in node.attribute if one != _DEFAULTS.get(one.name) and not _is_undilated(one)]
+    if node.op_type in _WINDOWED and not node.domain:
+        del node.attribute[:]
+        node.attribute.extend(kept)
+
+
+def _is_undilated(attribute: onnx.AttributeProto) -> bool:
+    return attribute.name == "dilations" and set(attribute.ints) == {1}
+
+
+def _drop_zero_points(graph: onnx.GraphProto) -> None:
+    """Drop the zero points of biases, which are 0 for every channel."""
+    zeros = {
+        one.name: numpy_helper.to_array(one)
+        for one in graph.initializer
+        if one.data_type == onnx.TensorProto.INT32
+    }
+    dropped = set()
+    for node in graph.node:
+        if node.op_type == "DequantizeLinear" and not node.domain and len(node.input) == _WITH_ZERO_POINT:
+            zero_point = zeros.get(node.input[-1])
+            if zero_point is not None and not zero_point.any():
+                dropped.add(node.input.pop())
+    used = {name for node in graph.node for name in node.input} | {one.name for one in graph.output}
+    kept = [one for one in graph.initializer if one.name not in dropped - used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
 
 
 def _drop_unused_domains(model: onnx.ModelProto) -> None:

@@ -129,3 +129,38 @@ def test_what_branches_take_from_outside_keeps_its_name(tmp_path: Path) -> None:
     session = open_session(path)
     np.testing.assert_array_equal(session.run(None, {"x": np.array([3], np.float32)})[0], [10])
     np.testing.assert_array_equal(session.run(None, {"x": np.array([-3], np.float32)})[0], [8])
+
+
+def test_what_holds_anyway_is_not_said(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    graph = helper.make_graph(
+        [
+            helper.make_node("DequantizeLinear", ["bias", "scale", "zero"], ["b"], axis=0),
+            helper.make_node("Conv", ["x", "w", "b"], ["c"], group=1, dilations=[1, 1], pads=[1, 1, 1, 1]),
+            helper.make_node("Conv", ["c", "w", "b"], ["y"], dilations=[2, 2], auto_pad="NOTSET"),
+        ],
+        "convolutions",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 2, 8, 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [
+            numpy_helper.from_array(rng.standard_normal((2, 2, 3, 3), np.float32), "w"),
+            numpy_helper.from_array(np.array([3, -4], np.int32), "bias"),
+            numpy_helper.from_array(np.array([0.5, 0.25], np.float32), "scale"),
+            numpy_helper.from_array(np.zeros(2, np.int32), "zero"),
+        ],
+    )
+    path = tmp_path / "model.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10), path)
+    asked = {"x": rng.standard_normal((3, 2, 8, 8), np.float32)}
+    before = run(open_session(path), asked)
+
+    tidy(path)
+
+    tidied = onnx.load(path).graph
+    assert [[one.name for one in node.attribute] for node in tidied.node] == [
+        ["axis"],
+        ["pads"],
+        ["dilations"],
+    ]
+    assert len(tidied.initializer) == 3
+    np.testing.assert_array_equal(run(open_session(path), asked)[0], before[0])
