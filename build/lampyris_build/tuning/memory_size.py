@@ -46,10 +46,9 @@ def cheapest_size(
     least_mb = max(LEAST_MB, ceil(held_bytes / _MB * _HEADROOM))
     if least_mb > MOST_MB:
         return None
-    sizes = range(least_mb, max(least_mb, VCPU_MB) + 1)
-    billed = {size: billed_gb_s(_at(size, durations_ms), size) for size in sizes}
-    limit = min(billed.values()) * (1 + _TIE)
-    size = max(size for size in sizes if billed[size] <= limit)
+    sizes = np.arange(least_mb, max(least_mb, VCPU_MB) + 1)
+    billed = billed_gb_s(_at(sizes[:, np.newaxis], durations_ms), sizes)
+    size = int(sizes[billed <= billed.min() * (1 + _TIE)].max())
     there_ms = _at(size, durations_ms)
     return MemorySize(
         memory_mb=size,
@@ -58,5 +57,5 @@ def cheapest_size(
     )
 
 
-def _at(memory_mb: int, durations_ms: NDArray[Any]) -> NDArray[Any]:
-    return durations_ms * max(1.0, VCPU_MB / memory_mb)
+def _at(memory_mb: int | NDArray[Any], durations_ms: NDArray[Any]) -> NDArray[Any]:
+    return durations_ms * np.maximum(1.0, VCPU_MB / memory_mb)

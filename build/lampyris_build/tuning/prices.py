@@ -20,12 +20,15 @@ _MILLION_HTTP_REQUESTS_DOLLARS: Final = 1.00
 _MB_PER_GB: Final = 1024
 
 
-def billed_gb_s(durations_ms: NDArray[Any], memory_mb: int) -> float:
-    """Return what an invocation is billed for on average; a millisecond that has begun counts whole."""
-    return float(np.ceil(durations_ms).mean()) / 1000 * memory_mb / _MB_PER_GB
+def billed_gb_s(durations_ms: NDArray[Any], memory_mb: int | NDArray[Any]) -> Any:
+    """Return what an invocation is billed for on average; a millisecond that has begun counts whole.
+
+    Shapes: (N,) -> a number; (M, N) for M memory sizes (M,) -> (M,).
+    """
+    return np.ceil(durations_ms).mean(axis=-1) / 1000 * memory_mb / _MB_PER_GB
 
 
 def dollars_per_million(durations_ms: NDArray[Any], memory_mb: int, architecture: Architecture) -> float:
     """Return the price of a million predictions: the function's time, its invocations, the HTTP API."""
-    computing = billed_gb_s(durations_ms, memory_mb) * 1e6 * _GB_SECOND_DOLLARS[architecture]
+    computing = float(billed_gb_s(durations_ms, memory_mb)) * 1e6 * _GB_SECOND_DOLLARS[architecture]
     return computing + _MILLION_INVOCATIONS_DOLLARS + _MILLION_HTTP_REQUESTS_DOLLARS

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lampyris_build.tuning.memory_size import LEAST_MB, MOST_MB, VCPU_MB, cheapest_size
@@ -36,6 +36,7 @@ def test_a_model_too_large_for_any_function_has_no_size() -> None:
     assert cheapest_size(np.full(20, 5.0), MOST_MB * MB, "x86_64") is None
 
 
+@settings(deadline=None)
 @given(st.floats(0.01, 1000), st.integers(1, 1500))
 def test_no_other_size_is_cheaper_by_more_than_a_tie(duration_ms: float, held_mb: int) -> None:
     durations_ms = np.array([duration_ms])

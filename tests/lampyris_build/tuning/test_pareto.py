@@ -1,6 +1,6 @@
 import math
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lampyris_build.tuning.pareto import beats, on_front
@@ -9,6 +9,7 @@ from lampyris_build.tuning.pareto import beats, on_front
 COSTS = st.lists(st.tuples(*[st.integers(0, 4).map(float)] * 3), min_size=1, max_size=12)
 
 
+@settings(deadline=None)
 @given(COSTS)
 def test_front_is_beaten_by_none_and_beats_all_others(costs: list[tuple[float, ...]]) -> None:
     on = on_front(costs)
@@ -20,6 +21,7 @@ def test_front_is_beaten_by_none_and_beats_all_others(costs: list[tuple[float, .
     assert all(any(beats(one, other) for one in front) for other in rest)
 
 
+@settings(deadline=None)
 @given(COSTS)
 def test_order_of_the_models_does_not_matter(costs: list[tuple[float, ...]]) -> None:
     assert on_front(costs[::-1]) == on_front(costs)[::-1]
