@@ -144,8 +144,8 @@ def _document(recipe: Recipe, tuned: Tuned) -> dict[str, Any]:
 
 def _point(point: Point) -> dict[str, Any]:
     return {
+        **msgspec.structs.asdict(point.form),
         "name": point.name,
         "trial": point.tried.number,
         "is_on_front": point.is_on_front,
-        **msgspec.structs.asdict(point.form),
     }

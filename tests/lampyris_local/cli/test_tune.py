@@ -6,8 +6,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from lampyris_local.cli.commands import app
 
@@ -75,6 +74,7 @@ def test_space_that_is_missing_is_told_with_an_example(tmp_path: Path) -> None:
     assert "[invalid-recipe]" in result.stderr
 
 
+@pytest.mark.slow
 def test_being_killed_loses_the_trial_that_ran_alone(tmp_path: Path) -> None:
     path, out = tmp_path / "flowers.toml", tmp_path / "bundle"
     path.write_text(RECIPE)
