@@ -148,13 +148,9 @@ class HuggingFaceModel(Model, frozen=True, kw_only=True, tag="hugging-face"):
     length: Count = 128
 
 
-AnyModel = (
-    LinearModel
-    | LogisticModel
-    | SvmModel
-    | ForestModel
-    | BoostingModel
-    | MlpModel
+# They learn by [training].
+Network = (
+    MlpModel
     | CnnModel
     | ResnetModel
     | RecurrentModel
@@ -163,6 +159,15 @@ AnyModel = (
     | GanModel
     | GptModel
     | TorchModel
+)
+
+AnyModel = (
+    LinearModel
+    | LogisticModel
+    | SvmModel
+    | ForestModel
+    | BoostingModel
+    | Network
     | SklearnModel
     | OnnxModel
     | KerasModel

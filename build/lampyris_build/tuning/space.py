@@ -11,35 +11,12 @@ from optuna.trial import BaseTrial
 
 from lampyris_build.errors import InvalidRecipe
 from lampyris_build.recipe import Recipe
-from lampyris_build.recipe.models import (
-    AnyModel,
-    AutoencoderModel,
-    CnnModel,
-    GanModel,
-    GptModel,
-    MlpModel,
-    RecurrentModel,
-    ResnetModel,
-    TorchModel,
-    TransformerModel,
-)
+from lampyris_build.recipe.models import Network
 from lampyris_build.recipe.reading import recipe_of
 from lampyris_build.recipe.tuning import Candidates, Range
 
 # The data are read once, so a place is in what is made of them.
 _TABLES: Final = ("model", "training", "augmentation", "compression")
-# They learn by [training]; all other models must have none.
-_NETWORKS: Final = (
-    MlpModel,
-    CnnModel,
-    ResnetModel,
-    RecurrentModel,
-    TransformerModel,
-    AutoencoderModel,
-    GanModel,
-    GptModel,
-    TorchModel,
-)
 
 
 def check_space(recipe: Recipe) -> None:
@@ -88,7 +65,7 @@ def changed(recipe: Recipe, place: str, value: Any) -> Recipe:
         raise InvalidRecipe(
             recipe=recipe.name, reason=f"with {place} = {_text(value)}, {error.reason}"
         ) from None
-    return after if _is_network(after.model) else msgspec.structs.replace(after, training=None)
+    return after if isinstance(after.model, Network) else msgspec.structs.replace(after, training=None)
 
 
 def combinations(recipe: Recipe) -> Iterator[dict[str, str]] | None:
@@ -173,10 +150,6 @@ def _inside(inner: Any, name: str) -> Any:
             return inner[int(name)]
         case _:
             return getattr(inner, name)
-
-
-def _is_network(model: AnyModel) -> bool:
-    return isinstance(model, _NETWORKS)
 
 
 def _no_such(place: str) -> str:
