@@ -44,6 +44,7 @@ class Stages:
             TimeElapsedColumn(),
             console=console,
             transient=True,
+            refresh_per_second=4,  # at 10, drawing took 1.4 % of a core from the training
         )
 
     def __enter__(self) -> Self:
