@@ -22,17 +22,6 @@ def of(folder: Path, architecture: str) -> Recipe:
     return load_recipe(path)
 
 
-def test_what_a_trial_came_to_is_not_made_again(tmp_path: Path) -> None:
-    recipe = of(tmp_path, "logistic-regression")
-    dataset = load_dataset(recipe)
-
-    first = Trials(dataset, tmp_path / "tuning").run(recipe)
-    again = Trials(dataset, tmp_path / "tuning").run(recipe)
-
-    assert not first.failure
-    assert again == first  # with the very same timings
-
-
 @pytest.mark.parametrize("damage", [b"", b"{"])
 def test_record_that_is_damaged_is_no_outcome(tmp_path: Path, damage: bytes) -> None:
     recipe = of(tmp_path, "linear-regression")
