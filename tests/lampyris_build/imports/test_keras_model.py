@@ -1,4 +1,4 @@
-import importlib.util
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,8 @@ from lampyris_build.recipe.reading import recipe_of
 from lampyris_build.tasks import task_for
 from lampyris_build.trained import Trained
 
-INSTALLED = (
-    importlib.util.find_spec("tensorflow") is not None and importlib.util.find_spec("tf2onnx") is not None
-)
 # Keras asks TensorFlow's variables for arrays in numpy's former way.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-needs_extra = pytest.mark.skipif(not INSTALLED, reason="needs the extra keras")
 
 
 def _recipe(path: Path) -> Recipe:
@@ -40,14 +36,16 @@ def _import(path: Path, dataset: Dataset) -> Trained:
     return import_model(recipe, dataset, task_for(recipe, dataset))
 
 
-@pytest.mark.skipif(INSTALLED, reason="the extra keras is installed")
-def test_absent_converter_says_what_to_install(digits: Dataset, tmp_path: Path) -> None:
+def test_absent_converter_says_what_to_install(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorflow", None)  # so that it is absent where it is installed, too
+
     with pytest.raises(ExtraMissing, match=r"pip install 'lampyris\[keras\]'"):
         _import(tmp_path / "own.keras", digits)
 
 
-@needs_extra
-@pytest.mark.slow
+@pytest.mark.keras
 @pytest.mark.parametrize("name", ["own.keras", "saved"])
 def test_exported_model_answers_as_keras_does(digits: Dataset, tmp_path: Path, name: str) -> None:
     import keras
@@ -75,8 +73,7 @@ def test_exported_model_answers_as_keras_does(digits: Dataset, tmp_path: Path, n
     np.testing.assert_allclose(trained.predict(digits.test.inputs)[0], expected, atol=1e-5)
 
 
-@needs_extra
-@pytest.mark.slow
+@pytest.mark.keras
 def test_what_is_no_keras_model_is_told(digits: Dataset, tmp_path: Path) -> None:
     (tmp_path / "own.keras").write_bytes(b"no model")
 
