@@ -71,7 +71,7 @@ def tune(recipe: Recipe, out: Path, *, console: Console) -> Tuned:
 
 def _tried(recipe: Recipe, trials: "Trials", stage: Stage) -> tuple["Tried", ...]:
     """Run the search, and show how far it is. Raises: NothingToPick if no trial leaves a model."""
-    from lampyris_build.tuning.search import search  # noqa: PLC0415 - Optuna takes a second to import
+    from lampyris_build.tuning.search import search  # noqa: PLC0415 - torch
 
     found: list[Tried] = []
     best: Tried | None = None

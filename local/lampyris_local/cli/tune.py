@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import typer
@@ -11,7 +11,6 @@ from rich.text import Text
 
 from lampyris_build.recipe import Recipe, load_recipe
 from lampyris_build.tuning import prices
-from lampyris_build.tuning.points import Point
 from lampyris_build.tuning.tune import Tuned, tune
 from lampyris_local.cli.build import BUNDLES, metrics_table
 from lampyris_local.cli.output import (
@@ -26,6 +25,9 @@ from lampyris_local.cli.output import (
     stages,
 )
 from lampyris_local.cli.stopping import stops_on_sigterm
+
+if TYPE_CHECKING:  # it imports torch, which takes seconds
+    from lampyris_build.tuning.points import Point
 
 _NOTHING_PICKED = 1
 
@@ -142,7 +144,7 @@ def _document(recipe: Recipe, tuned: Tuned) -> dict[str, Any]:
     }
 
 
-def _point(point: Point) -> dict[str, Any]:
+def _point(point: "Point") -> dict[str, Any]:
     return {
         **msgspec.structs.asdict(point.form),
         "name": point.name,

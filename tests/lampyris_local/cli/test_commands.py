@@ -40,12 +40,12 @@ def test_wrong_usage_exits_2() -> None:
     assert CliRunner().invoke(app, ["models", "--colour"]).exit_code == 2
 
 
-def imported_by(*arguments: str, endpoint: str = "") -> set[str]:
-    """Run a command that must succeed, and return the modules that it left behind."""
+def imported_by(*arguments: str, endpoint: str = "", exit_code: int = 0) -> set[str]:
+    """Run a command that must end so, and return the modules that it left behind."""
     script = (
         "import sys; from typer.testing import CliRunner; from lampyris_local.cli.commands import app;"
         "result = CliRunner().invoke(app, sys.argv[1:]);"
-        "print(*sys.modules); sys.exit(result.exit_code)"
+        f"print(*sys.modules); sys.exit(result.exit_code != {exit_code})"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments],
@@ -61,6 +61,17 @@ def test_help_imports_nothing_heavy() -> None:
     imported = imported_by("--help")
 
     assert not imported & {"torch", "moto", "boto3", "onnxruntime", "numpy", "httpx"}
+
+
+@pytest.mark.parametrize("command", ["build", "tune"])
+def test_mistake_in_a_recipe_is_told_before_torch_is_imported(command: str, tmp_path: Path) -> None:
+    recipe = tmp_path / "flowers.toml"
+    recipe.write_text('name = "flowers"')
+
+    imported = imported_by(command, str(recipe), exit_code=1)
+
+    assert f"lampyris_local.cli.{command}" in imported
+    assert not imported & {"torch", "sklearn"}
 
 
 def test_asking_the_local_cloud_imports_neither_it_nor_boto3(cloud: LocalCloud, published: str) -> None:
