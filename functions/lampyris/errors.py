@@ -12,16 +12,19 @@ The classes are written out, as dataclasses would cost a cold start half a milli
     │   └── InvalidName, InvalidSplit
     ├── NotFound                 what was named does not exist
     │   ├── ModelNotFound, VersionNotFound, VersionDeleted, AliasNotFound, UploadNotFound, ObjectNotFound
-    │   └── RejectionNotFound, BillOfMaterialsNotFound
+    │   ├── RejectionNotFound, BillOfMaterialsNotFound
+    │   └── JobNotFound, ItemNotFound
     ├── Conflict                 it cannot be done as things stand
     │   ├── ObjectExists, ObjectChanged
     │   ├── AliasChanged, VersionInUse, VersionClosing, NothingToPromote, NothingToRollBack, KeyReused
-    │   └── NoBackup, NoRoomForBackup, CopyDamaged, RestoreConflict
+    │   ├── NoBackup, NoRoomForBackup, CopyDamaged, RestoreConflict
+    │   └── ItemExists, ItemChanged, IllegalTransition, JobLost, NoJobs
     ├── UploadRefused            an upload is not admitted, and never will be as it is
     │   └── NotOnnx, ExternalData, UnsupportedModel, UploadTooLarge, CorruptBundle, ProbeDisagrees,
     │       GateFailed, UnsignedUpload, BadSignature, InvalidInstructions, UploadGone
     └── Unavailable              try again later
         ├── StoreUnavailable, ArtifactDamaged, DocumentDamaged, InferenceFailed
+        ├── TableUnavailable, QueueUnavailable
         └── OutOfMemory, StorageFull, DeadlineExceeded, ModelLoading
 """
 
@@ -280,6 +283,24 @@ class ObjectNotFound(NotFound):
         self.key = key
 
 
+class JobNotFound(NotFound):
+    code = "job-not-found"
+
+    def __init__(self, *, job: str) -> None:
+        super().__init__(f"There is no job {job[:80]!r}. `lampyris jobs list` shows those that there are.")
+        self.job = job
+
+
+class ItemNotFound(NotFound):
+    """A table has no such document. Callers meet JobNotFound instead."""
+
+    code = "item-not-found"
+
+    def __init__(self, *, key: str) -> None:
+        super().__init__(f"The table has nothing at {key}.")
+        self.key = key
+
+
 class Conflict(LampyrisError):
     """It cannot be done as things stand; look again and decide anew."""
 
@@ -410,6 +431,52 @@ class ObjectChanged(Conflict):
         self.key = key
 
 
+class ItemExists(Conflict):
+    """A document stands already where one was to be made."""
+
+    code = "item-exists"
+
+    def __init__(self, *, key: str) -> None:
+        super().__init__(f"Something stands at {key} already.")
+        self.key = key
+
+
+class ItemChanged(Conflict):
+    """A document is not what it was when it was read."""
+
+    code = "item-changed"
+
+    def __init__(self, *, key: str) -> None:
+        super().__init__(f"What stands at {key} was changed meanwhile.")
+        self.key = key
+
+
+class IllegalTransition(Conflict):
+    code = "illegal-transition"
+
+    def __init__(self, *, job: str, state: str, wanted: str) -> None:
+        super().__init__(f"The job {job} has {state}: it cannot become {wanted} any more.")
+        self.job = job
+        self.state = state
+        self.wanted = wanted
+
+
+class JobLost(Conflict):
+    """A worker no longer holds the job: another took it, or it was cancelled. What it does is to stop."""
+
+    code = "job-lost"
+
+    def __init__(self, *, job: str) -> None:
+        super().__init__(f"The job {job} is not this worker's any more.")
+        self.job = job
+
+
+class NoJobs(_SaysWhy, Conflict):
+    """Jobs are asked for where there are none: no table and no queues."""
+
+    code = "no-jobs"
+
+
 class UploadRefused(LampyrisError):
     """An upload is not admitted; delivering it again would change nothing."""
 
@@ -517,6 +584,28 @@ class StoreUnavailable(Unavailable):
 
     def __init__(self, *, operation: str, cause: str) -> None:
         super().__init__(f"The store failed at {operation}: {cause}")
+        self.operation = operation
+        self.cause = cause
+
+
+class TableUnavailable(Unavailable):
+    """The table of jobs failed, or could not be reached. For the log; callers learn less."""
+
+    code = "table-unavailable"
+
+    def __init__(self, *, operation: str, cause: str) -> None:
+        super().__init__(f"The table could not {operation}: {cause}")
+        self.operation = operation
+        self.cause = cause
+
+
+class QueueUnavailable(Unavailable):
+    """A queue failed, or could not be reached. For the log; callers learn less."""
+
+    code = "queue-unavailable"
+
+    def __init__(self, *, operation: str, cause: str) -> None:
+        super().__init__(f"A queue could not {operation}: {cause}")
         self.operation = operation
         self.cause = cause
 

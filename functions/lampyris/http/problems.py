@@ -66,6 +66,13 @@ PROBLEMS: dict[type[errors.LampyrisError], tuple[int, str | None]] = {
     errors.UploadNotFound: (404, None),
     errors.RejectionNotFound: (404, None),
     errors.BillOfMaterialsNotFound: (404, None),
+    errors.JobNotFound: (404, None),
+    errors.ItemNotFound: (500, "A document of the table is missing."),
+    errors.IllegalTransition: (409, None),
+    errors.JobLost: (409, None),
+    errors.NoJobs: (409, None),
+    errors.TableUnavailable: (503, "The table of jobs cannot be reached. Try again."),
+    errors.QueueUnavailable: (503, "The queues cannot be reached. Try again."),
     errors.ObjectNotFound: (500, "A part of the model is not in the store."),
     errors.StoreUnavailable: (
         503,

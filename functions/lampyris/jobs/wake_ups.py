@@ -1,0 +1,41 @@
+"""Messages: they carry no state, so it never matters how often, when, or in which order they come."""
+
+from typing import Literal, Protocol
+
+import msgspec
+
+# SQS delays no message for longer.
+LONGEST_DELAY_S = 900
+# Where a message goes: to who attends to jobs, to who trains, to who predicts, to where failed jobs wait.
+QueueName = Literal["attend", "train", "batch", "dead"]
+
+
+class WakeUp(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Look at this job: for a worker, there is something to do; for who attends, time has passed.
+
+    `wake` is the number in the chain that keeps a job going, `seen` its beat when the message was sent: who
+    gets it a lease later, and finds the same beat, knows that nothing happened meanwhile. Both are None in a
+    wake-up outside the chain. `shard` is a part of a batch.
+    """
+
+    job: str
+    wake: int | None = None
+    seen: int | None = None
+    shard: int | None = None
+
+
+class Queues(Protocol):
+    """Queues that deliver every message at least once, in any order.
+
+    Raises: QueueUnavailable; then the message was sent, or was not.
+    """
+
+    def send(
+        self, queue: QueueName, message: WakeUp, *, delay_s: int = 0, why: dict[str, str] | None = None
+    ) -> None:
+        """Send a message, to come after a delay. `why` stands beside it, for people."""
+        ...
+
+
+encode_wake_up = msgspec.json.Encoder().encode
+decode_wake_up = msgspec.json.Decoder(WakeUp).decode
