@@ -1,12 +1,11 @@
 """Rows of a table that tell nothing or say it again: counted, and left out if the recipe says so."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lampyris_build.data.dataset import Samples, Source
+from lampyris_build.data.dataset import Samples, Source, is_missing
 from lampyris_build.data.fingerprints import fingerprints
 from lampyris_build.errors import DatasetBroken
 from lampyris_build.recipe.sources import Cleaning
@@ -27,15 +26,18 @@ def cleaned(source: Source, cleaning: Cleaning, *, wants_target: bool) -> Source
             samples = samples.take(np.flatnonzero(~is_bad))
 
     if wants_target and samples.targets is not None:
-        drop(_is_missing(samples.targets), "have no target")
-    for name, values in samples.inputs.items():
-        missing = int(_is_missing(values).sum())
-        if missing and cleaning.missing == "fill":
-            notes.append(
-                f"Column {name!r} lacks {missing:,} of {len(samples):,} cells; the model fills them."
-            )
+        drop(is_missing(samples.targets), "have no target")
     if cleaning.missing == "drop":
-        drop(np.logical_or.reduce([_is_missing(values) for values in samples.inputs.values()]), "lack a cell")
+        lacks_cell = np.zeros(len(samples), np.bool_)
+        for values in samples.inputs.values():
+            lacks_cell |= is_missing(values)
+        drop(lacks_cell, "lack a cell")
+    else:
+        notes += [
+            f"Column {name!r} lacks {missing:,} of {len(samples):,} cells; the model fills them."
+            for name, values in samples.inputs.items()
+            if (missing := np.count_nonzero(is_missing(values)))
+        ]
     is_duplicate = _is_duplicate(samples)
     if cleaning.duplicates == "drop":
         drop(is_duplicate, "are duplicates")
@@ -44,11 +46,6 @@ def cleaned(source: Source, cleaning: Cleaning, *, wants_target: bool) -> Source
     if not len(samples):
         raise DatasetBroken(path=source.name, reason=f"no row is left. {' '.join(notes)}")
     return replace(source, samples=samples, notes=tuple(notes))
-
-
-def _is_missing(values: NDArray[Any]) -> NDArray[np.bool_]:
-    missing: NDArray[np.bool_] = values == "" if values.dtype == object else np.isnan(values)
-    return np.asarray(missing, np.bool_)
 
 
 def _is_duplicate(samples: Samples) -> NDArray[np.bool_]:

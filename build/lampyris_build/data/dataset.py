@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from lampyris_build.data.spool import gather
 
 # A file may claim any size: no more than this is read into memory.
 MAX_BYTES: Final = 4 * 1024**3
+_DIGEST_ROWS: Final = 4096
 
 # What an input holds: pictures, vectors, windows of a series, tokens, or one column of a table.
 Kind = Literal["image", "vector", "series", "tokens", "number", "category", "text"]
@@ -79,6 +80,12 @@ class Samples:
         )
 
 
+def is_missing(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Say which numbers or words are missing, as `Samples` has them."""
+    missing: NDArray[np.bool_] = values == "" if values.dtype == object else np.isnan(values)
+    return np.asarray(missing, np.bool_)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """What a source holds: one set, or a training set with the test set that came with it.
@@ -116,9 +123,6 @@ def _update(sha256: "hashlib._Hash", array: NDArray[Any]) -> None:
             sha256.update(np.ascontiguousarray(rows).data)
 
 
-_DIGEST_ROWS: Final = 4096
-
-
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     """Three sets: `train` finds the weights, `validation` is watched meanwhile, `test` is measured last.
@@ -133,11 +137,8 @@ class Dataset:
     train: Samples
     validation: Samples
     test: Samples
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def holds_images(self) -> bool:
         return len(self.features) == 1 and self.features[0].kind == "image"
-
-    def with_train(self, train: Samples, validation: Samples) -> "Dataset":
-        return replace(self, train=train, validation=validation)

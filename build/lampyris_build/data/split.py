@@ -1,15 +1,14 @@
 """Divide a source into three sets, the same way for the same seed, so that none of them tells of another."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any, Literal, assert_never
+from typing import Literal, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lampyris_build.data.dataset import Dataset, Samples, Source
 from lampyris_build.data.fingerprints import fingerprints
-from lampyris_build.data.spool import gather
+from lampyris_build.data.keys import check_keys, moments
 from lampyris_build.errors import DatasetBroken
 from lampyris_build.recipe.recipe import TaskName
 from lampyris_build.recipe.sources import Split
@@ -122,35 +121,15 @@ def _latest(source: Source, samples: Samples, fraction: float) -> _Parts:
         count = max(1, round(len(samples) * fraction))
         places = np.arange(len(samples))
         return places[:-count], places[-count:]
-    moments = _moments(source, samples.keys)
-    order = np.argsort(moments, kind="stable")
-    first_taken = moments[order[-max(1, round(len(samples) * fraction))]]
-    is_taken = moments[order] >= first_taken
+    moment_N = moments(source.name, samples.keys)
+    order = np.argsort(moment_N, kind="stable")
+    first_taken = moment_N[order[-max(1, round(len(samples) * fraction))]]
+    is_taken = moment_N[order] >= first_taken
     if is_taken.all():
         raise _broken(
             source, "split.column holds too few different moments for three sets, one after the other."
         )
     return order[~is_taken], order[is_taken]
-
-
-def _moments(source: Source, keys: NDArray[Any]) -> NDArray[Any]:
-    """Return keys in an order that is that of time: numbers as they are, words as ISO 8601."""
-    _check_keys(source, keys)
-    if keys.dtype != object:
-        return keys
-    try:
-        return np.array([_timestamp(key) for key in keys])
-    except ValueError:
-        raise _broken(
-            source,
-            'split.by is "time", but split.column holds neither numbers nor dates in ISO 8601, '
-            f"such as 2026-03-31 or 2026-03-31T08:30:00; it holds {keys[0]!r}.",
-        ) from None
-
-
-def _timestamp(text: str) -> float:
-    moment = datetime.fromisoformat(text)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _whole_groups(source: Source, samples: Samples, fraction: float, rng: np.random.Generator) -> _Parts:
@@ -162,7 +141,7 @@ def _whole_groups(source: Source, samples: Samples, fraction: float, rng: np.ran
         raise _broken(
             source, 'split.by is "group", which needs split.column: what names the group of each row.'
         )
-    _check_keys(source, samples.keys)
+    check_keys(source.name, samples.keys)
     groups, group_N, sizes = np.unique(samples.keys, return_inverse=True, return_counts=True)
     if len(groups) < 2:  # noqa: PLR2004 - one for each side
         raise _broken(
@@ -176,12 +155,6 @@ def _whole_groups(source: Source, samples: Samples, fraction: float, rng: np.ran
     return np.flatnonzero(~is_taken), np.flatnonzero(is_taken)
 
 
-def _check_keys(source: Source, keys: NDArray[Any]) -> None:
-    missing = int(np.sum(keys == "") if keys.dtype == object else np.isnan(keys).sum())
-    if missing:
-        raise _broken(source, f"{missing:,} rows hold nothing in split.column; fill it, or leave them out.")
-
-
 def _check_classes(source: Source, train: Samples) -> None:
     for label, name in enumerate(source.classes or ()):
         if not np.any(train.targets == label):
@@ -193,13 +166,8 @@ def _check_classes(source: Source, train: Samples) -> None:
 
 def _rows(samples: Samples, places: NDArray[np.int64]) -> Samples:
     first, end = int(places[0]), int(places[0]) + len(places)
-    if np.array_equal(places, np.arange(first, end)):
-        return samples.take(slice(first, end))
-    return Samples(
-        inputs=gather(samples.inputs, places),
-        targets=None if samples.targets is None else samples.targets[places],
-        keys=None if samples.keys is None else samples.keys[places],
-    )
+    is_run = np.array_equal(places, np.arange(first, end))
+    return samples.take(slice(first, end) if is_run else places)
 
 
 def _broken(source: Source, reason: str) -> DatasetBroken:

@@ -11,6 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from lampyris_build.data.dataset import Dataset, Feature, Inputs, Samples, Source
+from lampyris_build.data.keys import moments
 from lampyris_build.data.spool import Spool, chunked, gather
 from lampyris_build.errors import DatasetBroken, InvalidRecipe
 from lampyris_build.recipe.sources import Split, Window
@@ -67,7 +68,8 @@ def _windows(name: str, what: str, samples: Samples, window: Window, split: Spli
     horizon = 0 if samples.targets is None else window.horizon
     span = window.length + horizon
     if samples.keys is not None:
-        samples = samples.take(np.argsort(samples.keys, kind="stable"))
+        keys = samples.keys if split.by == "group" else moments(name, samples.keys)
+        samples = samples.take(np.argsort(keys, kind="stable"))
     rows_TF = _block(samples.inputs)
     starts = np.concatenate(
         [

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,24 @@ def test_no_moment_of_a_set_is_seen_in_another(tmp_path: Path, load: Any) -> Non
     ]
     assert seen[0].max() < seen[1].min()
     assert seen[1].max() < seen[2].min()
+
+
+def test_moments_follow_each_other_whatever_their_time_zone(tmp_path: Path, load: Any) -> None:
+    path = tmp_path / "zones.csv"
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    zones = [timezone(timedelta(hours=hours)) for hours in (0, 2)]
+    written = [(start + timedelta(hours=t)).astimezone(zones[t % 2]).isoformat() for t in range(100)]
+    path.write_text("at,load,heat\n" + "".join(f"{at},{t + 0.25},{-t}\n" for t, at in enumerate(written)))
+
+    dataset: Dataset = load(
+        {"source": "csv", "path": str(path), "target": "load", "columns": ["load", "heat"]},
+        task="regression",
+        window=WINDOW,
+        split={"by": "time", "column": "at"},
+    )
+
+    for samples in (dataset.train, dataset.validation, dataset.test):
+        check_windows(samples)
 
 
 def test_windows_do_not_cross_from_group_to_group(tmp_path: Path, load: Any) -> None:
