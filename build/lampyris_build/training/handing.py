@@ -19,7 +19,7 @@ def to_bytes(value: Any) -> bytes:
     buffer = BytesIO()
     try:
         _Pickler(buffer).dump(value)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
+    except (pickle.PicklingError, AttributeError, TypeError, RuntimeError) as error:
         raise InvalidRecipe(
             reason=f"the network cannot be handed to other processes: {error}. Train it with one worker."
         ) from error

@@ -1,6 +1,10 @@
 import numpy as np
+import pytest
+from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
 from lampyris_build.data.spool import Spool
+from lampyris_build.errors import InvalidRecipe
 from lampyris_build.training.handing import from_bytes, to_bytes
 
 
@@ -13,3 +17,10 @@ def test_array_in_a_file_without_a_name_is_copied() -> None:
     again = from_bytes(to_bytes({"x": mapped}))
 
     np.testing.assert_array_equal(again["x"], mapped)
+
+
+def test_network_that_torch_cannot_hand_over_is_told() -> None:
+    network = weight_norm(nn.Linear(3, 2))
+
+    with pytest.raises(InvalidRecipe, match="Train it with one worker"):
+        to_bytes(network)
