@@ -19,6 +19,12 @@ from pathlib import Path
 from lampyris.errors import LampyrisError
 
 
+def in_a_line(error: Exception) -> str:
+    """Tell an error of someone else's code."""
+    lines = str(error).strip().split("\n")
+    return f"{type(error).__name__}: {lines[0]}".removesuffix(": ")
+
+
 class BuildError(LampyrisError):
     """The build stopped on purpose."""
 

@@ -18,7 +18,7 @@ from skl2onnx.operator_converters.random_forest import (
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from lampyris_build.errors import ConversionFailed
+from lampyris_build.errors import ConversionFailed, in_a_line
 from lampyris_build.export import OPSET
 
 # The last that all operators of skl2onnx are written for.
@@ -109,8 +109,7 @@ def to_graph(estimator: BaseEstimator, types: Sequence[tuple[str, Any]]) -> onnx
         _read_unicode(graph)
     # Its converters are hundreds, and fail in as many ways.
     except Exception as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ConversionFailed(model=type(estimator).__name__, reason=reason) from error
+        raise ConversionFailed(model=type(estimator).__name__, reason=in_a_line(error)) from error
     return graph
 
 

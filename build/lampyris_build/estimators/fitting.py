@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from lampyris_build.data.dataset import MAX_BYTES, Dataset
-from lampyris_build.errors import DatasetBroken, InvalidRecipe
+from lampyris_build.errors import DatasetBroken, InvalidRecipe, in_a_line
 from lampyris_build.estimators.families import estimator_for
 from lampyris_build.estimators.fitted import FittedEstimator
 from lampyris_build.estimators.front import Front, PreprocessedFront
@@ -79,9 +79,8 @@ def _fit(estimator: BaseEstimator, features: Any, targets: Any, dataset: Dataset
         fitted.fit(features, targets)
     # What scikit-learn raises says what it cannot take.
     except (ValueError, TypeError) as error:
-        reason = str(error).strip().split("\n")[0]
         raise DatasetBroken(
-            path=dataset.name, reason=f"{type(estimator).__name__} cannot be fitted to it: {reason}"
+            path=dataset.name, reason=f"{type(estimator).__name__} cannot be fitted to it: {in_a_line(error)}"
         ) from error
     return f"{type(estimator).__name__} fitted to {len(targets):,} samples"
 

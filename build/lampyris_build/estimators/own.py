@@ -19,7 +19,7 @@ from lampyris_build.data.dataset import Dataset, Feature, Inputs
 from lampyris_build.errors import InvalidRecipe
 from lampyris_build.estimators.front import Front
 from lampyris_build.imports.graph import add_input
-from lampyris_build.imports.import_path import load_object, told
+from lampyris_build.imports.import_path import make_object
 from lampyris_build.recipe import Recipe
 from lampyris_build.recipe.models import SklearnModel
 
@@ -29,15 +29,7 @@ def own_estimator(recipe: Recipe, model: SklearnModel) -> BaseEstimator:
 
     Raises: InvalidRecipe if there is none, or it is for another task.
     """
-    made = load_object(model.estimator, "model.estimator")
-    try:
-        estimator = made(**model.arguments)
-    # The user's code runs here, and may raise anything.
-    except Exception as error:
-        given = ", ".join(f"{name}={value!r}" for name, value in model.arguments.items())
-        raise InvalidRecipe(
-            recipe=recipe.name, reason=f"{model.estimator}({given}) fails: {told(error)}"
-        ) from error
+    estimator = make_object(model.estimator, model.arguments, "model.estimator")
     wanted = {"classification": is_classifier, "regression": is_regressor}.get(recipe.task)
     if wanted is None:
         raise _invalid(recipe, f"is for task classification or regression, not {recipe.task}.")

@@ -18,8 +18,7 @@ import torch
 from torch import nn
 
 from lampyris_build.data.dataset import Dataset, Feature, Inputs, Samples
-from lampyris_build.errors import ExtraMissing, InvalidRecipe
-from lampyris_build.imports.import_path import told
+from lampyris_build.errors import ExtraMissing, InvalidRecipe, in_a_line
 from lampyris_build.learner import Learner
 from lampyris_build.preprocessing.encoding import Encoding
 from lampyris_build.preprocessing.module import Preprocessing
@@ -180,7 +179,7 @@ def _loading(model: HuggingFaceModel) -> Iterator[Any]:
     # Folders can be broken in many ways, and it raises whatever its parts raise.
     except Exception as error:
         raise InvalidRecipe(
-            reason=f"model.path {model.path} cannot be loaded by transformers: {told(error)}"
+            reason=f"model.path {model.path} cannot be loaded by transformers: {in_a_line(error)}"
         ) from error
 
 
@@ -247,5 +246,5 @@ def _try(learner: Learner, model: HuggingFaceModel, example: Inputs) -> None:
     except Exception as error:
         raise InvalidRecipe(
             reason=f"model.path {model.path} cannot take samples of the dataset, with model.length "
-            f"{model.length}: {told(error)}"
+            f"{model.length}: {in_a_line(error)}"
         ) from error

@@ -11,10 +11,9 @@ from lampyris.domain.datatypes import Datatype
 from lampyris.domain.signature import DYNAMIC, TensorSpec
 from lampyris.domain.tensors import NUMPY_OF
 from lampyris_build.data.dataset import Inputs
-from lampyris_build.errors import ConversionFailed, ExtraMissing, InvalidRecipe
+from lampyris_build.errors import ConversionFailed, ExtraMissing, InvalidRecipe, in_a_line
 from lampyris_build.export import OPSET
 from lampyris_build.imports.adaptation import Interface, adapt
-from lampyris_build.imports.import_path import told as error_told
 from lampyris_build.imports.imported import Imported
 from lampyris_build.recipe.models import KerasModel
 from lampyris_build.tasks.task import Answers, Task
@@ -45,7 +44,7 @@ def import_keras(model: KerasModel, task: Task, samples: Inputs) -> Imported:
         graph, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=OPSET)
     # Its converters are hundreds, and fail in as many ways.
     except Exception as error:
-        raise ConversionFailed(model=model.path, reason=error_told(error)) from error
+        raise ConversionFailed(model=model.path, reason=in_a_line(error)) from error
 
     def run(inputs: Inputs) -> Answers:
         return [answer.numpy() for answer in function(*(tf.constant(inputs[spec.name]) for spec in specs))]
@@ -85,7 +84,7 @@ def _loaded(path: Path, told: str) -> tuple[Callable[..., list[Any]], Sequence[A
     except Exception as error:
         raise InvalidRecipe(
             reason=f"{told} is neither a model as keras writes it (.keras) nor a SavedModel with a signature "
-            f"{_SIGNATURE!r}: {error_told(error)}"
+            f"{_SIGNATURE!r}: {in_a_line(error)}"
         ) from error
 
     def of_model(*tensors: Any) -> list[Any]:

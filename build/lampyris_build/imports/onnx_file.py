@@ -9,10 +9,9 @@ import onnxruntime
 from lampyris.domain.datatypes import DATATYPE_OF_ONNX
 from lampyris.domain.signature import DYNAMIC, TensorSpec
 from lampyris_build.data.dataset import Inputs
-from lampyris_build.errors import InvalidRecipe
+from lampyris_build.errors import InvalidRecipe, in_a_line
 from lampyris_build.evaluation.session import open_session
 from lampyris_build.imports.adaptation import Interface, adapt
-from lampyris_build.imports.import_path import told as error_told
 from lampyris_build.imports.imported import Imported
 from lampyris_build.recipe.models import OnnxModel
 from lampyris_build.tasks.task import Answers, Task
@@ -35,7 +34,7 @@ def import_onnx(model: OnnxModel, task: Task, samples: Inputs) -> Imported:
     # onnxruntime's errors have no class in common.
     except Exception as error:
         raise InvalidRecipe(
-            reason=f"{told} is no ONNX model that onnxruntime runs: {error_told(error)}"
+            reason=f"{told} is no ONNX model that onnxruntime runs: {in_a_line(error)}"
         ) from error
 
     def run(inputs: Inputs) -> Answers:

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from lampyris_build.errors import InvalidRecipe
-from lampyris_build.imports.import_path import load_object, told
+from lampyris_build.errors import InvalidRecipe, in_a_line
+from lampyris_build.imports.import_path import make_object
 from lampyris_build.recipe.models import TorchModel
 
 _SAMPLES = 2
@@ -18,13 +18,7 @@ def torch_module(model: TorchModel, shape: tuple[int, ...], outputs: int, vocabu
 
     Raises: InvalidRecipe if it is no module, or takes or gives something else.
     """
-    made = load_object(model.module, "model.module")
-    try:
-        module = made(**model.arguments)
-    # The user's code runs here, and may raise anything.
-    except Exception as error:
-        given = ", ".join(f"{name}={value!r}" for name, value in model.arguments.items())
-        raise InvalidRecipe(reason=f"{model.module}({given}) fails: {told(error)}") from error
+    module = make_object(model.module, model.arguments, "model.module")
     if not isinstance(module, nn.Module):
         raise InvalidRecipe(
             reason=f"model.module {model.module} gives {type(module).__name__}; it must give an nn.Module."
@@ -44,7 +38,7 @@ def _try(module: nn.Module, model: TorchModel, shape: tuple[int, ...], outputs: 
             given = module(batch)
     except Exception as error:
         raise InvalidRecipe(
-            reason=f"model.module {model.module} cannot take {taken} as {told(error)}"
+            reason=f"model.module {model.module} cannot take {taken} as {in_a_line(error)}"
         ) from error
     finally:
         module.train()

@@ -12,7 +12,7 @@ from rich.text import Text
 from lampyris_build.recipe import Recipe, load_recipe
 from lampyris_build.tuning import prices
 from lampyris_build.tuning.tune import Tuned, tune
-from lampyris_local.cli.build import BUNDLES, metrics_table
+from lampyris_local.cli.build import BUNDLES, find_modules_beside, metrics_table
 from lampyris_local.cli.output import (
     answers,
     hint,
@@ -41,6 +41,7 @@ def run(
     minutes: float | None,
     as_json: bool,
 ) -> None:
+    find_modules_beside(recipe)
     read = _within(load_recipe(recipe, data=data), trials, minutes)
     with stops_on_sigterm():
         try:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from lampyris_build.errors import InvalidRecipe
-from lampyris_build.imports.import_path import load_object
+from lampyris_build.imports.import_path import make_object
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +16,7 @@ def _own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_module_in_the_working_folder_is_found() -> None:
-    assert load_object("own_nets:Small", "model.module")() == 7
+    assert make_object("own_nets:Small", {}, "model.module") == 7
 
 
 @pytest.mark.parametrize(
@@ -34,4 +34,4 @@ def test_module_in_the_working_folder_is_found() -> None:
 )
 def test_what_cannot_be_imported_is_told(reference: str, sentence: str) -> None:
     with pytest.raises(InvalidRecipe, match=sentence):
-        load_object(reference, "model.module")
+        make_object(reference, {}, "model.module")

@@ -86,6 +86,16 @@ def test_space_that_is_missing_is_told_with_an_example(tmp_path: Path) -> None:
     assert "[invalid-recipe]" in result.stderr
 
 
+def test_modules_are_looked_for_beside_the_recipe(tmp_path: Path) -> None:
+    (tmp_path / "beside_a_recipe.py").write_text("1 / 0")
+    own = 'architecture = "sklearn"\nestimator = "beside_a_recipe:regression"\narguments = { c = 1.0 }'
+    recipe = RECIPE.replace('architecture = "logistic-regression"', own).replace("l2", "arguments.c")
+
+    answer = asked(tmp_path, recipe=recipe)
+
+    assert "fails to import: ZeroDivisionError" in answer.stderr
+
+
 @pytest.mark.slow
 def test_being_killed_loses_the_trial_that_ran_alone(tmp_path: Path) -> None:
     path, out = tmp_path / "flowers.toml", tmp_path / "bundle"
