@@ -41,7 +41,7 @@ class Anomaly(Task):
 
     def score(self, answers: Answers, samples: Samples) -> float:
         scores = self.scores(answers, samples)
-        return scores.get("roc_auc", max(0.0, 1.0 - scores["mean_score"]))
+        return scores.get("roc_auc", max(0.0, 1.0 - scores["reconstruction_error"]))
 
     def scores(self, answers: Answers, samples: Samples) -> dict[str, float]:
         is_anomaly_N = None if samples.targets is None else samples.targets == 1

@@ -39,7 +39,7 @@ _SHOWN: dict[str, tuple[str, Callable[[float], str]]] = {
     "mae": ("MAE", _number),
     "token_accuracy": ("next token right", percent),
     "perplexity": ("perplexity", _number),
-    "mean_score": ("mean score", _number),
+    "reconstruction_error": ("reconstruction error", _number),
     "fidelity": ("like uncompressed", percent),
 }
 
@@ -47,8 +47,7 @@ _SHOWN: dict[str, tuple[str, Callable[[float], str]]] = {
 def run(
     recipe: Path, *, data: Path | None, out: Path | None, fresh: bool, workers: int, as_json: bool
 ) -> None:
-    # Where the modules lie that a recipe may name.
-    sys.path += [str(recipe.resolve().parent), str(Path.cwd())]
+    find_modules_beside(recipe)
     if int(os.environ.get("RANK", "0")) > 0:  # torchrun started this process beside the one that builds
         from lampyris_build.training import worker  # noqa: PLC0415 - torch
 
@@ -81,6 +80,11 @@ def run(
     remarks().print(
         Text.assemble("To publish it: ", (f"{program()} publish {_short(result.bundle_dir)}", "name"))
     )
+
+
+def find_modules_beside(recipe: Path) -> None:
+    """Let a recipe name modules that lie in its folder, or in the working folder."""
+    sys.path += [str(recipe.resolve().parent), str(Path.cwd())]
 
 
 def metrics_table(result: BuildResult) -> Table:

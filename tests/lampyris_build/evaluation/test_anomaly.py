@@ -14,9 +14,9 @@ def test_areas_equal_scikit_learns() -> None:
 
     assert scores["roc_auc"] == pytest.approx(metrics.roc_auc_score(unusual, found))
     assert scores["average_precision"] == pytest.approx(metrics.average_precision_score(unusual, found))
-    assert scores["mean_score"] == pytest.approx(found.mean(dtype=np.float64))
+    assert scores["reconstruction_error"] == pytest.approx(found.mean(dtype=np.float64))
 
 
 @pytest.mark.parametrize("unusual", [None, np.zeros(3, bool), np.ones(3, bool)])
 def test_nothing_is_told_apart_where_nothing_is_known(unusual: np.ndarray | None) -> None:
-    assert anomaly_scores(np.array([1.0, 2.0, 3.0]), unusual) == {"mean_score": 2}
+    assert anomaly_scores(np.array([1.0, 2.0, 3.0]), unusual) == {"reconstruction_error": 2}
