@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from time import time
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ from lampyris.serving.trace import Trace
 if TYPE_CHECKING:  # numpy is most of INIT: loading starts before it is imported, and goes on beside it
     from lampyris.domain.tensors import Array
     from lampyris.http.event import Request
+    from lampyris.jobs.dead_letters import DeadLetters
+    from lampyris.jobs.jobs import Jobs
     from lampyris.serving.infer import Inference, Prediction
     from lampyris.serving.living import Living
     from lampyris.serving.shadowing import Shadowing
@@ -46,6 +49,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     to itself. `is_snapshot` says that INIT ends in a snapshot (SnapStart), `is_init_awaited` that a request
     waits for it; `credentials_url` and its token, where credentials come by HTTP; `trace_daemon`, where
     traces go ("host:port"); `trusted_keys`, who may sign uploads, for `publishing.signing` to read.
+
+    What jobs need is "" where a function has nothing to do with them: `jobs_table` is a name, the queues are
+    URLs, `machine_queue` and `machine_definition` those of AWS Batch, which may be missing everywhere.
     """
 
     bucket: str
@@ -62,6 +68,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     credentials_token: str
     trace_daemon: str | None
     trusted_keys: str
+    region: str | None = None
+    services_endpoint: str | None = None
+    jobs_table: str = ""
+    attend_queue: str = ""
+    train_queue: str = ""
+    batch_queue: str = ""
+    dead_queue: str = ""
+    machine_queue: str = ""
+    machine_definition: str = ""
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -92,6 +107,15 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         credentials_token=environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", ""),
         trace_daemon=environ.get("AWS_XRAY_DAEMON_ADDRESS"),
         trusted_keys=environ.get("LAMPYRIS_TRUSTED_KEYS", ""),
+        region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION"),
+        services_endpoint=environ.get("AWS_ENDPOINT_URL"),
+        jobs_table=environ.get("LAMPYRIS_JOBS_TABLE", ""),
+        attend_queue=environ.get("LAMPYRIS_ATTEND_QUEUE", ""),
+        train_queue=environ.get("LAMPYRIS_TRAIN_QUEUE", ""),
+        batch_queue=environ.get("LAMPYRIS_BATCH_QUEUE", ""),
+        dead_queue=environ.get("LAMPYRIS_DEAD_QUEUE", ""),
+        machine_queue=environ.get("LAMPYRIS_BATCH_JOB_QUEUE", ""),
+        machine_definition=environ.get("LAMPYRIS_BATCH_JOB_DEFINITION", ""),
     )
 
 
@@ -108,6 +132,50 @@ def open_store(settings: Settings) -> ObjectStore:
 
     credentials = ContainerCredentials(settings.credentials_url, settings.credentials_token)
     return s3_store(settings.bucket, endpoint=settings.endpoint, credentials=credentials)
+
+
+def open_jobs(settings: Settings) -> "Jobs":
+    """Open the table of jobs and their queues: a third of a second, so that only who needs them does.
+
+    Raises: MissingSettings naming everything that is missing.
+    """
+    from lampyris.adapters.boto3_clients import aws_client  # noqa: PLC0415 - predictions do without jobs
+    from lampyris.adapters.dynamodb_table import DynamoTable  # noqa: PLC0415 - as above
+    from lampyris.adapters.sqs_queues import SqsQueues  # noqa: PLC0415 - as above
+    from lampyris.jobs.jobs import Jobs  # noqa: PLC0415 - as above
+
+    _check_present(
+        LAMPYRIS_JOBS_TABLE=settings.jobs_table,
+        LAMPYRIS_ATTEND_QUEUE=settings.attend_queue,
+    )
+    client = partial(aws_client, region=settings.region, endpoint=settings.services_endpoint)
+    queues = SqsQueues(
+        client("sqs"),
+        {
+            "attend": settings.attend_queue,
+            "train": settings.train_queue,
+            "batch": settings.batch_queue,
+            "dead": settings.dead_queue,
+        },
+    )
+    table = DynamoTable(client("dynamodb"), settings.jobs_table)
+    return Jobs(table, queues, now=lambda: datetime.now(UTC))
+
+
+def open_dead_letters(settings: Settings) -> "DeadLetters":
+    """Open the queue where failed jobs wait. Raises: MissingSettings."""
+    from lampyris.adapters.boto3_clients import aws_client  # noqa: PLC0415 - as in open_jobs
+    from lampyris.adapters.sqs_dead_letters import SqsDeadLetters  # noqa: PLC0415 - as above
+
+    _check_present(LAMPYRIS_DEAD_QUEUE=settings.dead_queue)
+    client = aws_client("sqs", region=settings.region, endpoint=settings.services_endpoint)
+    return SqsDeadLetters(client, settings.dead_queue)
+
+
+def _check_present(**settings: str) -> None:
+    missing = tuple(name for name, value in settings.items() if not value)
+    if missing:
+        raise MissingSettings(names=missing)
 
 
 class Loading(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,10 +1,12 @@
 """Queues in this process's memory, whose time passes when it is told to: for tests that replay a failure."""
 
 import heapq
+from collections.abc import Sequence
 from itertools import count
 
 import msgspec
 
+from lampyris.jobs.dead_letters import DeadLetter
 from lampyris.jobs.wake_ups import QueueName, WakeUp
 
 
@@ -44,8 +46,33 @@ class MemoryQueues:
 
     def waiting(self, queue: QueueName) -> list[Message]:
         """Return what waits in a queue, in order."""
+        return [message for _, message in self.numbered(queue)]
+
+    def numbered(self, queue: QueueName) -> list[tuple[int, Message]]:
+        """Return what waits in a queue, in order, each with a number that `remove` takes."""
         return [
-            message
-            for _, _, message in sorted(self._waiting, key=lambda one: one[:2])
+            (number, message)
+            for _, number, message in sorted(self._waiting, key=lambda one: one[:2])
             if message.queue == queue
         ]
+
+    def remove(self, number: int) -> None:
+        """Remove a message; nothing happens if it is gone."""
+        self._waiting = [one for one in self._waiting if one[1] != number]
+        heapq.heapify(self._waiting)
+
+
+class MemoryDeadLetters:
+    """DeadLetters of memory queues. A letter that was taken comes again at once."""
+
+    def __init__(self, queues: MemoryQueues) -> None:
+        self._queues = queues
+
+    def receive(self, limit: int) -> Sequence[DeadLetter]:
+        return [
+            DeadLetter(job=message.wake_up.job, why=message.why, receipt=str(number))
+            for number, message in self._queues.numbered("dead")[:limit]
+        ]
+
+    def remove(self, letter: DeadLetter) -> None:
+        self._queues.remove(int(letter.receipt))
