@@ -9,6 +9,7 @@ The classes are written out, as dataclasses would cost a cold start half a milli
     │   ├── BodyTooLarge, ImageTooLarge, ImagesTooLarge, TooManyRows, ResponseTooLarge
     │   ├── NotAcceptable
     │   ├── InvalidTensor, InvalidImage, TaskNotSupported
+    │   ├── InvalidInput
     │   └── InvalidName, InvalidSplit
     ├── NotFound                 what was named does not exist
     │   ├── ModelNotFound, VersionNotFound, VersionDeleted, AliasNotFound, UploadNotFound, ObjectNotFound
@@ -18,7 +19,7 @@ The classes are written out, as dataclasses would cost a cold start half a milli
     │   ├── ObjectExists, ObjectChanged
     │   ├── AliasChanged, VersionInUse, VersionClosing, NothingToPromote, NothingToRollBack, KeyReused
     │   ├── NoBackup, NoRoomForBackup, CopyDamaged, RestoreConflict
-    │   └── ItemExists, ItemChanged, IllegalTransition, JobLost, NoJobs
+    │   └── ItemExists, ItemChanged, IllegalTransition, JobLost, NoJobs, InputChanged
     ├── UploadRefused            an upload is not admitted, and never will be as it is
     │   └── NotOnnx, ExternalData, UnsupportedModel, UploadTooLarge, CorruptBundle, ProbeDisagrees,
     │       GateFailed, UnsignedUpload, BadSignature, InvalidInstructions, UploadGone
@@ -199,6 +200,12 @@ class InvalidSplit(_SaysWhy, InvalidRequest):
     """Requests cannot be shared out over versions like that."""
 
     code = "invalid-split"
+
+
+class InvalidInput(_SaysWhy, InvalidRequest):
+    """What a batch should predict on cannot be read as rows, or not by this model."""
+
+    code = "invalid-input"
 
 
 class NotFound(LampyrisError):
@@ -469,6 +476,16 @@ class JobLost(Conflict):
     def __init__(self, *, job: str) -> None:
         super().__init__(f"The job {job} is not this worker's any more.")
         self.job = job
+
+
+class InputChanged(Conflict):
+    """An object was overwritten or deleted while a batch was reading it."""
+
+    code = "input-changed"
+
+    def __init__(self, *, key: str) -> None:
+        super().__init__(f"{key!r} was changed while the batch was under way. Leave it as it is, and ask anew.")
+        self.key = key
 
 
 class NoJobs(_SaysWhy, Conflict):
