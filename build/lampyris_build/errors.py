@@ -45,11 +45,15 @@ class InvalidRecipe(BuildError):
 
 @dataclass(eq=False, kw_only=True)
 class DatasetMissing(BuildError):
-    """Nothing stands where the dataset should be; `wanted` says what was looked for."""
+    """Nothing stands where the dataset should be; `wanted` says what was looked for.
+
+    `may_pass` says that it could not be reached, and may be there the next time.
+    """
 
     code = "dataset-missing"
     path: Path | str
     wanted: str
+    may_pass: bool = False
 
     def __str__(self) -> str:
         return f"There is no dataset at {self.path}: {self.wanted}"

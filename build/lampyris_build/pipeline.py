@@ -22,7 +22,7 @@ from lampyris_build.evaluation.metrics import Metrics
 from lampyris_build.recipe import Recipe
 from lampyris_build.recipe.models import HuggingFaceModel
 from lampyris_build.recipe.purposes import check_purposes
-from lampyris_build.stages import Stage, Stages
+from lampyris_build.stages import Stage, Stages, Watch
 
 if TYPE_CHECKING:  # they import torch, which takes seconds
     from lampyris_build.compression.chain import Chain
@@ -88,19 +88,26 @@ def build(
     fresh: bool = False,
     workers: int = 1,
     comparison: "Comparison | None" = None,
+    watch: Watch | None = None,
 ) -> BuildResult:
     """Build the recipe's model and put the bundle at `out`; show progress on the console.
 
     The training keeps a checkpoint beside `out` until the bundle is whole, and goes on from one that it finds
     there; `fresh` ignores it. `workers` processes share every batch of it. The report shows
-    the `comparison` after which this model was picked, if there was one.
+    the `comparison` after which this model was picked, if there was one. `watch` follows the build, and may
+    stop it; the same call goes on.
 
-    Raises: BuildError, whichever stage finds the reason.
+    Raises: BuildError, whichever stage finds the reason; TimeIsUp.
     """
     out = out.resolve()
     check_vacant(out)
     check_recipe(recipe)
-    with disk_full(), Stages(console) as stages, TemporaryDirectory() as work, ExitStack() as until_done:
+    with (
+        disk_full(),
+        Stages(console, watch) as stages,
+        TemporaryDirectory() as work,
+        ExitStack() as until_done,
+    ):
         dataset = load(recipe, stages)
         start_torch(stages)
         until_done.enter_context(_workers(workers))

@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -13,6 +15,17 @@ from lampyris_build.errors import DatasetMissing, InvalidRecipe
 
 _BLOCK_BYTES: Final = 8 * 1024**2
 _TIMEOUT: Final = timedelta(seconds=60)  # for one block
+_opened: ContextVar[tuple[str, Store] | None] = ContextVar("opened", default=None)
+
+
+@contextmanager
+def reading(bucket: str, store: Store) -> Iterator[None]:
+    """Read what is in a bucket from a store that is open already, within."""
+    token = _opened.set((bucket, store))
+    try:
+        yield
+    finally:
+        _opened.reset(token)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +43,7 @@ class Found:
             for start in range(0, entry.size_bytes, _BLOCK_BYTES):
                 yield self.store.get_range(entry.key, start, min(_BLOCK_BYTES, entry.size_bytes - start))
         except (StoreUnavailable, ObjectNotFound) as error:
-            raise DatasetMissing(path=self.url, wanted=f"it cannot be read: {error}") from None
+            raise DatasetMissing(path=self.url, wanted=f"it cannot be read: {error}", may_pass=True) from None
 
 
 def find(url: str) -> Found:
@@ -54,13 +67,16 @@ def find(url: str) -> Found:
     except InvalidName as error:
         raise InvalidRecipe(reason=f"dataset.path is {url}: {error}") from None
     except StoreUnavailable as error:
-        raise DatasetMissing(path=url, wanted=f"the bucket cannot be read: {error}") from None
+        raise DatasetMissing(path=url, wanted=f"the bucket cannot be read: {error}", may_pass=True) from None
     if not entries:
         raise DatasetMissing(path=url, wanted="there is no such object, and none below it.")
     return Found(url=url, store=store, entries=entries, prefix=f"{key}/")
 
 
 def _open(url: str, bucket: str) -> Store:
+    opened = _opened.get()
+    if opened is not None and opened[0] == bucket:
+        return opened[1]
     # A quarter of a second to import, which only a bucket is worth.
     import boto3  # noqa: PLC0415 - see above
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - as above

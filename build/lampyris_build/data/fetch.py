@@ -108,12 +108,14 @@ def _download(url: str) -> Iterator[bytes]:
         ):
             if not answer.is_success:
                 raise DatasetMissing(
-                    path=url, wanted=f"it answers {answer.status_code} {answer.reason_phrase}."
+                    path=url,
+                    wanted=f"it answers {answer.status_code} {answer.reason_phrase}.",
+                    may_pass=answer.is_server_error,
                 )
             yield from answer.iter_raw(_BLOCK_BYTES)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise DatasetMissing(
-            path=url, wanted=f"it cannot be fetched: {str(error) or type(error).__name__}."
+            path=url, wanted=f"it cannot be fetched: {str(error) or type(error).__name__}.", may_pass=True
         ) from None
 
 

@@ -4,7 +4,7 @@ One file for each part of it. Importing this package imports no torch, so that a
 at once.
 """
 
-from lampyris_build.recipe.reading import load_recipe
+from lampyris_build.recipe.reading import load_recipe, read_recipe
 from lampyris_build.recipe.recipe import Recipe
 
-__all__ = ["Recipe", "load_recipe"]
+__all__ = ["Recipe", "load_recipe", "read_recipe"]

@@ -30,15 +30,27 @@ def load_recipe(path: Path, *, data: str | None = None) -> Recipe:
     Raises: InvalidRecipe with what is wrong and what would be right.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise _invalid(path, "there is no such file.") from None
     except OSError as error:
         raise _invalid(path, f"it cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise _invalid(path, f"it is not TOML: {error}.") from None
+    return read_recipe(text, path, data=data)
+
+
+def read_recipe(text: str, path: Path | str, *, data: str | None = None, sha256: str | None = None) -> Recipe:
+    """Read the text of a recipe, which errors call `path`; `data` and its SHA-256 replace the dataset's.
+
+    Raises: InvalidRecipe.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise _invalid(path, f"it is not TOML: {error}.") from None
     if data is not None:
-        _replace_path(path, document, data)
+        _replace_path(path, document, data, sha256)
     return recipe_of(document, path)
 
 
@@ -61,7 +73,7 @@ def _invalid(path: Path | str, reason: str) -> InvalidRecipe:
     return InvalidRecipe(recipe=str(path), reason=reason)
 
 
-def _replace_path(path: Path, document: _Table, data: str) -> None:
+def _replace_path(path: Path | str, document: _Table, data: str, sha256: str | None) -> None:
     match document.get("dataset"):
         case {"source": "sklearn"}:
             told = "dataset.source is sklearn, which reads no files: no other data can stand in."
@@ -69,6 +81,8 @@ def _replace_path(path: Path, document: _Table, data: str) -> None:
         case dict() as dataset:
             dataset["path"] = data
             dataset.pop("sha256", None)  # of the data that they replace
+            if sha256 is not None:
+                dataset["sha256"] = sha256
         case list() as several:
             told = f"it names {len(several)} datasets; one path cannot stand in for all."
             raise _invalid(path, told)

@@ -17,7 +17,7 @@ from torch.utils import deterministic
 from lampyris_build.data.dataset import Samples
 from lampyris_build.errors import TrainingDiverged
 from lampyris_build.recipe.training import Training
-from lampyris_build.stages import Stage
+from lampyris_build.stages import Stage, TimeIsUp
 from lampyris_build.training.batches import Batches, batch_of
 from lampyris_build.training.checkpoint import Checkpoint, State
 from lampyris_build.training.distributed import Job, shared
@@ -45,7 +45,7 @@ def train(
 
     Goes on from the checkpoint if it holds the start of this very training; the weights end the same.
 
-    Raises: TrainingDiverged, InvalidRecipe, WriteFailed, WorkerLost.
+    Raises: TrainingDiverged, InvalidRecipe, WriteFailed, WorkerLost; TimeIsUp, with the checkpoint saved.
     """
     saved = None if checkpoint is None else checkpoint.load()
     job = Job(learner=learner, train=train, validation=validation, settings=settings, seed=seed, saved=saved)
@@ -53,8 +53,13 @@ def train(
         run = _Run(job)
         resumed_steps = run.step
         stage.expect(settings.epochs * len(run.batches), resumed_steps)
-        for loss in run.to_the_end(checkpoint, log):
-            stage.advance(f"{run.told}, loss {loss:.3f}{run.validated}")
+        try:
+            for loss in run.to_the_end(checkpoint, log):
+                stage.metric = ("loss", loss)
+                stage.advance(f"{run.told}, loss {loss:.3f}{run.validated}")
+        except TimeIsUp:
+            run.save(checkpoint, when=checkpoint is not None)
+            raise
         return History(rows=run.rows, stopped_early=run.stopped_early, resumed_steps=resumed_steps)
 
 
@@ -113,9 +118,9 @@ class _Run:
             while not self.ended:
                 for loss in self._epoch():
                     yield loss
-                    self._save(checkpoint, when=checkpoint is not None and checkpoint.due)
+                    self.save(checkpoint, when=checkpoint is not None and checkpoint.due)
                 self._validate()
-                self._save(checkpoint, when=checkpoint is not None)
+                self.save(checkpoint, when=checkpoint is not None)
                 if log is not None:
                     log.record(self.rows)
         weights = self.team.weights(self.module) if self.best is None else self.best
@@ -196,7 +201,7 @@ class _Run:
             raise self._diverged(loss)
         return loss
 
-    def _save(self, checkpoint: Checkpoint | None, *, when: bool) -> None:
+    def save(self, checkpoint: Checkpoint | None, *, when: bool) -> None:
         if self.team.any(when):
             state = self._state()
             if checkpoint is not None:
