@@ -484,7 +484,9 @@ class InputChanged(Conflict):
     code = "input-changed"
 
     def __init__(self, *, key: str) -> None:
-        super().__init__(f"{key!r} was changed while the batch was under way. Leave it as it is, and ask anew.")
+        super().__init__(
+            f"{key!r} was changed while the batch was under way. Leave it as it is, and ask anew."
+        )
         self.key = key
 
 
