@@ -14,12 +14,12 @@ The classes are written out, as dataclasses would cost a cold start half a milli
     ├── NotFound                 what was named does not exist
     │   ├── ModelNotFound, VersionNotFound, VersionDeleted, AliasNotFound, UploadNotFound, ObjectNotFound
     │   ├── RejectionNotFound, BillOfMaterialsNotFound
-    │   └── JobNotFound, ItemNotFound
+    │   └── JobNotFound, InputNotFound, ItemNotFound
     ├── Conflict                 it cannot be done as things stand
     │   ├── ObjectExists, ObjectChanged
     │   ├── AliasChanged, VersionInUse, VersionClosing, NothingToPromote, NothingToRollBack, KeyReused
     │   ├── NoBackup, NoRoomForBackup, CopyDamaged, RestoreConflict
-    │   └── ItemExists, ItemChanged, IllegalTransition, JobLost, NoJobs, InputChanged
+    │   └── ItemExists, ItemChanged, IllegalTransition, JobLost, JobNotEnded, NoJobs, InputChanged
     ├── UploadRefused            an upload is not admitted, and never will be as it is
     │   └── NotOnnx, ExternalData, UnsupportedModel, UploadTooLarge, CorruptBundle, ProbeDisagrees,
     │       GateFailed, UnsignedUpload, BadSignature, InvalidInstructions, UploadGone
@@ -298,6 +298,18 @@ class JobNotFound(NotFound):
         self.job = job
 
 
+class InputNotFound(NotFound):
+    """What a job should read is not in the bucket."""
+
+    code = "input-not-found"
+
+    def __init__(self, *, key: str) -> None:
+        super().__init__(
+            f"There is nothing at {key[:200]!r}, nor below it. POST /data gives an address to put it at."
+        )
+        self.key = key
+
+
 class ItemNotFound(NotFound):
     """A table has no such document. Callers meet JobNotFound instead."""
 
@@ -488,6 +500,17 @@ class InputChanged(Conflict):
             f"{key!r} was changed while the batch was under way. Leave it as it is, and ask anew."
         )
         self.key = key
+
+
+class JobNotEnded(Conflict):
+    code = "job-not-ended"
+
+    def __init__(self, *, job: str, state: str) -> None:
+        super().__init__(
+            f"The job {job} is {state}. Only jobs that have ended are purged: cancel it first, or wait for it."
+        )
+        self.job = job
+        self.state = state
 
 
 class NoJobs(_SaysWhy, Conflict):
