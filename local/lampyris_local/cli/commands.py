@@ -301,11 +301,20 @@ def local(
     template: Annotated[
         Path | None, typer.Option(metavar="PATH", help="A SAM template. [default: Lampyris' own]")
     ] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            metavar="S",
+            help="Seconds that a function may run at most, so that a long job is seen to go on after them. "
+            "[default: the template's timeouts]",
+        ),
+    ] = None,
 ) -> None:
     """Run the cloud on this machine, as template.yaml says, until Ctrl-C."""
     from lampyris_local.cli import local as command
 
-    command.run(port=port, idle_s=idle, preload=preload, template=template)
+    command.run(port=port, idle_s=idle, preload=preload, template=template, time_limit_s=time_limit)
 
 
 app.add_typer(version_commands.app, name="versions", rich_help_panel=_REGISTRY)

@@ -16,7 +16,7 @@ from lampyris_local.cloud.local_cloud import LocalCloud
 from lampyris_local.cloud.reports import LogLine
 
 
-def run(*, port: int, idle_s: float, preload: str, template: Path | None) -> None:
+def run(*, port: int, idle_s: float, preload: str, template: Path | None, time_limit_s: float | None) -> None:
     console = answers()
     lines: SimpleQueue[LogLine] = SimpleQueue()
     with stops_on_sigterm(), ExitStack() as parts:
@@ -26,6 +26,7 @@ def run(*, port: int, idle_s: float, preload: str, template: Path | None) -> Non
             parameters={"PreloadModels": preload} if preload else {},
             port=port,
             idle_s=idle_s,
+            time_limit_s=time_limit_s,
             on_line=lines.put,
         )
         _greet(console, cloud)

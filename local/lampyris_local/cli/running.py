@@ -63,6 +63,7 @@ def start_local_cloud(
     parameters: Mapping[str, str] | None = None,
     port: int = 0,
     idle_s: float = 300.0,
+    time_limit_s: float | None = None,
 ) -> LocalCloud:
     """Start the local cloud; it stops when `parts` is left. Without a template it is Lampyris' own.
 
@@ -71,7 +72,14 @@ def start_local_cloud(
     template = template or asset("template.yaml")
     if not template.is_file():
         raise InvalidTemplate(template=template, reason="there is no such file.")
-    cloud = LocalCloud(template, parameters=parameters, port=port, idle_s=idle_s, on_line=on_line)
+    cloud = LocalCloud(
+        template,
+        parameters=parameters,
+        port=port,
+        idle_s=idle_s,
+        time_limit_s=time_limit_s,
+        on_line=on_line,
+    )
     try:
         with _port_taken_told(port):
             return parts.enter_context(cloud)

@@ -1,4 +1,4 @@
-"""S3, SQS and DynamoDB in this process: a moto server."""
+"""S3, SQS, DynamoDB and EventBridge in this process: a moto server."""
 
 import logging
 import threading
@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
+from lampyris_local.cloud.fifo import correct_fifo_queues
 from lampyris_local.cloud.listening import HOST, listen
 
 
@@ -26,6 +27,7 @@ class MotoEndpoint:
             # moto's server would wait for ever for a port that is taken; this raises OSError.
             listen(self._port).close()
         logging.getLogger("werkzeug").setLevel(logging.WARNING)  # it would print each request
+        correct_fifo_queues()
         self._server.start()
         host, port = self._server.get_host_and_port()
         self.url = f"http://{host}:{port}"

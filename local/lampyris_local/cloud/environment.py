@@ -1,6 +1,8 @@
 """One execution environment: a runtime process, and what Lambda does around it."""
 
 import asyncio
+import math
+import os
 import secrets
 import shutil
 import tempfile
@@ -26,7 +28,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What all execution environments share: the interpreter, the Runtime API, where files and lines go."""
+    """What all execution environments share: the interpreter, the Runtime API, where files and lines go.
+
+    `time_limit_s` shortens the timeouts of all functions.
+    """
 
     python: Path
     variables: Mapping[str, str]
@@ -35,6 +40,7 @@ class Machine:
     guard: Guard
     on_line: Callable[[LogLine], None]
     init_limit_s: float = 10.0
+    time_limit_s: float = math.inf
 
 
 class _HandlerError(Exception):
@@ -175,18 +181,19 @@ class Environment:
     async def _run(self, process: RuntimeProcess, request_id: str, event: bytes) -> bytes:
         if self._lost is not None:
             raise self._lost
+        limit_s = min(self._function.timeout_s, self._machine.time_limit_s)
         self._result = asyncio.get_running_loop().create_future()
         self._inbox.put_nowait(
             Work(
                 request_id=request_id,
                 event=event,
-                deadline_ms=int((time.time() + self._function.timeout_s) * 1000),
+                deadline_ms=int((time.time() + limit_s) * 1000),
                 function_arn=self._function.arn,
                 trace_id=_trace_id(),
             )
         )
         try:
-            return await self._under_limits(process, self._result, self._function.timeout_s)
+            return await self._under_limits(process, self._result, limit_s)
         finally:
             self._result = None
 
@@ -266,17 +273,18 @@ class Environment:
 
 def variables(function: Function) -> dict[str, str]:
     """The environment variables that Lambda gives to a function, and the function's own."""
+    runtime = {} if function.runtime is None else {"AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}"}
     return {
         **function.environment,
+        **runtime,
         "_HANDLER": function.handler,
-        "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
         "LAMBDA_TASK_ROOT": str(function.code),
-        "PYTHONPATH": str(function.code),
+        "PYTHONPATH": os.pathsep.join(map(str, (function.code, *function.beside))),
     }
 
 

@@ -89,6 +89,11 @@ def _queue_source(function: Function, properties: Properties, queues: Mapping[st
     window_s = properties.integer("MaximumBatchingWindowInSeconds", 0)
     if not 1 <= batch_size <= LARGEST_BATCH:
         raise TemplateError(f"{properties.owner}: BatchSize must be 1 to {LARGEST_BATCH}, not {batch_size}.")
+    if queue.fifo and (batch_size > LARGEST_BATCH_WITHOUT_WINDOW or window_s > 0):
+        raise TemplateError(
+            f"{properties.owner}: a batch of a FIFO queue holds at most {LARGEST_BATCH_WITHOUT_WINDOW} "
+            "messages and waits for none; leave MaximumBatchingWindowInSeconds out."
+        )
     if batch_size > LARGEST_BATCH_WITHOUT_WINDOW and window_s == 0:
         raise TemplateError(
             f"{properties.owner}: a BatchSize over {LARGEST_BATCH_WITHOUT_WINDOW} needs a "

@@ -1,6 +1,7 @@
 """The local cloud: all the parts of it, put together from a template."""
 
 import logging
+import math
 import os
 import shutil
 import sys
@@ -21,6 +22,7 @@ from lampyris_local.cloud.environment import Machine
 from lampyris_local.cloud.gateway import Gateway, HttpRequest, HttpResponse
 from lampyris_local.cloud.guard import Guard
 from lampyris_local.cloud.http_server import HttpServer
+from lampyris_local.cloud.hurrying import hurried
 from lampyris_local.cloud.invocation import Invocation
 from lampyris_local.cloud.lambdas import Lambdas
 from lampyris_local.cloud.listening import HOST, listen
@@ -39,9 +41,10 @@ class LocalCloud:
     """Runs what a SAM template says, as a context manager: up when entered, all gone when left.
 
     `parameters` override the template's. `port` serves the HTTP API; 0 takes a free one. `endpoint` names a
-    server for S3, SQS and DynamoDB; without it there is one in this process, on `endpoint_port`. `on_line`
-    gets every line of log, in the thread of the local cloud, and must not block. `python` runs the functions;
-    it needs awslambdaric.
+    server for S3, SQS, DynamoDB and EventBridge; without it there is one in this process, on `endpoint_port`.
+    `time_limit_s` shortens the functions' timeouts, and with them the visibility timeouts of their queues.
+    `on_line` gets every line of log, in the thread of the local cloud, and must not block. `python` runs the
+    functions; it needs awslambdaric.
 
     Raises, when entered: TemplateError; OSError for a port that is taken or a Python that is not there.
     """
@@ -56,6 +59,7 @@ class LocalCloud:
         endpoint_port: int = 0,
         idle_s: float = 300.0,
         concurrency: int = 10,
+        time_limit_s: float | None = None,
         python: Path | None = None,
         on_line: Callable[[LogLine], None] | None = None,
     ) -> None:
@@ -66,6 +70,7 @@ class LocalCloud:
         self._endpoint_port = endpoint_port
         self._idle_s = idle_s
         self._concurrency = concurrency
+        self._time_limit_s = time_limit_s
         self._python = python or Path(sys.executable)
         self._on_line = on_line or (lambda _: None)
         self._parts = ExitStack()
@@ -130,7 +135,8 @@ class LocalCloud:
             # The servers in this process share one memory, so each stack there needs names of its own.
             stack_name="local" if self._endpoint else f"local-{token_hex(3)}",
         )
-        self._stack = read_stack(self._template, self._parameters, self._place)
+        stack = read_stack(self._template, self._parameters, self._place)
+        self._stack = stack if self._time_limit_s is None else hurried(stack, self._time_limit_s)
         make_resources(self._stack, self._place)
         self._loop = parts.enter_context(LoopThread())
         runtime_api = RuntimeApi()
@@ -143,6 +149,7 @@ class LocalCloud:
             runtime_api=runtime_api,
             guard=guard,
             on_line=self._on_line,
+            time_limit_s=math.inf if self._time_limit_s is None else self._time_limit_s,
         )
         self._lambdas = Lambdas(
             self._stack.functions, machine, concurrency=self._concurrency, idle_s=self._idle_s

@@ -1,4 +1,4 @@
-"""Makes a stack's queues, buckets and tables on an endpoint. What is there already is left as it is."""
+"""Makes a stack's queues, buckets, tables and event buses on an endpoint; what is there is left as it is."""
 
 import functools
 from contextlib import ExitStack, closing
@@ -58,10 +58,16 @@ def make_resources(stack: Stack, place: Place) -> None:
             dynamodb = clients.enter_context(closing(client("dynamodb", place)))
             for table in stack.tables:
                 _make_table(dynamodb, table)
+        if stack.event_buses:
+            buses = clients.enter_context(closing(client("events", place)))
+            for bus in stack.event_buses:
+                _unless_there(
+                    "ResourceAlreadyExistsException", functools.partial(buses.create_event_bus, Name=bus)
+                )
 
 
 def _make_queue(sqs: Any, queue: Queue) -> None:
-    sqs.create_queue(QueueName=queue.name)
+    sqs.create_queue(QueueName=queue.name, Attributes={"FifoQueue": "true"} if queue.fifo else {})
     sqs.set_queue_attributes(QueueUrl=queue.url, Attributes=queue.attributes)
 
 

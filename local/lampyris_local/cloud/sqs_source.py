@@ -1,7 +1,9 @@
 """Lambda's SQS event source: polls a queue, invokes the function with batches, deletes what succeeded.
 
 What is not deleted becomes visible again after the queue's visibility timeout, and in the end the queue's own
-redrive policy moves it to the dead-letter queue.
+redrive policy moves it to the dead-letter queue. In a FIFO queue it holds back the later messages of its
+group until then, and no others: a function that reports item failures stops at a group's first failure, and
+reports the rest of that group too.
 Source: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
@@ -10,7 +12,7 @@ import functools
 import hashlib
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
@@ -102,6 +104,14 @@ class SqsSource:
             log.warning("%s keeps a batch of %d: %s", self._source.queue.name, len(messages), error)
             return
         failed = failed_ids(invocation, messages, reports_item_failures=self._source.reports_item_failures)
+        if self._source.queue.fifo:
+            for group in groups_out_of_order(messages, failed):
+                log.warning(
+                    "%s: %s failed on a message of the group %s, but not on a later one: their order is lost",
+                    self._source.queue.name,
+                    self._source.function,
+                    group,
+                )
         done = [message for message in messages if message["MessageId"] not in failed]
         try:
             for start in range(0, len(done), RECEIVE_LIMIT):
@@ -178,3 +188,16 @@ def failed_ids(
         return everything
     failed = {failure.get("itemIdentifier") if isinstance(failure, dict) else None for failure in failures}
     return everything if failed - everything else everything & failed
+
+
+def groups_out_of_order(messages: Sequence[Message], failed: Collection[str]) -> set[str]:
+    """Which groups of a FIFO queue have a message that failed before one that did not."""
+    broken: set[str] = set()
+    lost: set[str] = set()
+    for message in messages:
+        group = message["Attributes"]["MessageGroupId"]
+        if message["MessageId"] in failed:
+            broken.add(group)
+        elif group in broken:
+            lost.add(group)
+    return lost

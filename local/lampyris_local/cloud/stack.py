@@ -27,12 +27,18 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Function:
+    """A function; the packages in `code` and in the folders `beside` it are on its path.
+
+    `runtime` is None for a container image.
+    """
+
     logical_id: str
     name: str
     arn: str
     handler: str
-    runtime: str
+    runtime: str | None
     code: Path
+    beside: Sequence[Path] = ()
     memory_mb: int
     timeout_s: int
     environment: Mapping[str, str]
@@ -62,6 +68,10 @@ class Queue:
     url: str
     visibility_timeout_s: int
     attributes: Mapping[str, str]
+
+    @property
+    def fifo(self) -> bool:
+        return "FifoQueue" in self.attributes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,4 +122,5 @@ class Stack:
     queues: Sequence[Queue]
     buckets: Sequence[Bucket]
     tables: Sequence[Table]
+    event_buses: Sequence[str]
     outputs: Mapping[str, str]

@@ -15,6 +15,9 @@ QUEUE_ATTRIBUTES = (
     "MessageRetentionPeriod",
     "ReceiveMessageWaitTimeSeconds",
 )
+FIFO_ATTRIBUTES = ("ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit")
+FIFO_SUFFIX = ".fifo"
+INDEX_PROPERTIES = ("IndexName", "KeySchema", "Projection", "ProvisionedThroughput")
 TABLE_PROPERTIES = (
     "AttributeDefinitions",
     "KeySchema",
@@ -25,12 +28,15 @@ TABLE_PROPERTIES = (
 )
 
 
+def is_fifo(properties: Properties) -> bool:
+    return properties.text("FifoQueue", "false") == "true"
+
+
 def queue(name: str, *, arn: str, url: str, properties: Properties) -> Queue:
-    if properties.get("FifoQueue"):
-        raise TemplateError(f"{properties.owner} is a FIFO queue; the local cloud has standard queues only.")
     visibility_timeout_s = properties.integer("VisibilityTimeout", 30)
     attributes = {"VisibilityTimeout": str(visibility_timeout_s)}
     attributes |= {key: properties.text(key) for key in QUEUE_ATTRIBUTES if key in properties}
+    attributes |= _fifo_attributes(name, properties)
     if "RedrivePolicy" in properties:
         redrive = properties.part("RedrivePolicy")
         attributes["RedrivePolicy"] = json.dumps(
@@ -42,6 +48,29 @@ def queue(name: str, *, arn: str, url: str, properties: Properties) -> Queue:
     return Queue(
         name=name, arn=arn, url=url, visibility_timeout_s=visibility_timeout_s, attributes=attributes
     )
+
+
+def _fifo_attributes(name: str, properties: Properties) -> dict[str, str]:
+    fifo = is_fifo(properties)
+    if fifo != name.endswith(FIFO_SUFFIX):
+        raise TemplateError(
+            f"{properties.owner} is named {name}; names of FIFO queues end in {FIFO_SUFFIX}, and no others."
+        )
+    given = {key: properties.text(key) for key in FIFO_ATTRIBUTES if key in properties}
+    if not fifo and given:
+        raise TemplateError(f"{properties.owner} has {', '.join(given)}, which only a FIFO queue may have.")
+    return {"FifoQueue": "true", **given} if fifo else {}
+
+
+def check_redrive(queues: Collection[Queue]) -> None:
+    """Refuse a dead-letter queue of another kind than its queue: SQS would not move messages there."""
+    fifo = {queue.arn: queue.fifo for queue in queues}
+    for queue in queues:
+        redrive = json.loads(queue.attributes.get("RedrivePolicy", "{}"))
+        if redrive and fifo.get(redrive["deadLetterTargetArn"], queue.fifo) != queue.fifo:
+            raise TemplateError(
+                f"The queue {queue.name} and its dead-letter queue must both be FIFO queues, or neither."
+            )
 
 
 def bucket(name: str, properties: Properties, queues: Collection[Queue]) -> Bucket:
@@ -61,8 +90,11 @@ def bucket(name: str, properties: Properties, queues: Collection[Queue]) -> Buck
 
 
 def _notification(owner: str, entry: dict[str, Any], queues: Collection[Queue]) -> Notification:
-    if entry["Queue"] not in {queue.arn for queue in queues}:
+    told = next((queue for queue in queues if queue.arn == entry["Queue"]), None)
+    if told is None:
         raise TemplateError(f"{owner} notifies {entry['Queue']}, which is not a queue of this template.")
+    if told.fifo:
+        raise TemplateError(f"{owner} notifies {told.name}; S3 does not notify FIFO queues.")
     rules = entry.get("Filter", {}).get("S3Key", {}).get("Rules", [])
     filters = {text(rule["Name"]).lower(): text(rule["Value"]) for rule in rules}
     return Notification(
@@ -76,6 +108,11 @@ def _notification(owner: str, entry: dict[str, Any], queues: Collection[Queue]) 
 def table(name: str, properties: Properties) -> Table:
     definition = {key: properties.get(key) for key in TABLE_PROPERTIES if key in properties}
     definition.setdefault("BillingMode", "PROVISIONED")
+    for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes"):
+        if kind in definition:
+            definition[kind] = [
+                {key: index[key] for key in INDEX_PROPERTIES if key in index} for index in definition[kind]
+            ]
     time_to_live = properties.mapping("TimeToLiveSpecification")
     return Table(
         name=name,

@@ -1,15 +1,15 @@
 """Reads a SAM template into a Stack.
 
-Functions, the HTTP API, queues, buckets and tables are read; a resource that nothing local depends on (a
-role, a log group, an alarm) is passed over; one that would run or wake something in a way that the local
-cloud does not know is refused, with a sentence that says so.
+Functions, the HTTP API, queues, buckets, tables and event buses are read; a resource that nothing local
+depends on (a role, a log group, an alarm) is passed over; one that would run or wake something in a way that
+the local cloud does not know is refused, with a sentence that says so.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lampyris_local.cloud import events, stores
+from lampyris_local.cloud import events, functions, stores
 from lampyris_local.cloud.intrinsics import (
     NO_VALUE,
     Intrinsics,
@@ -27,7 +27,8 @@ HTTP_API = "AWS::Serverless::HttpApi"
 QUEUE = "AWS::SQS::Queue"
 BUCKET = "AWS::S3::Bucket"
 TABLE = "AWS::DynamoDB::Table"
-MADE_LOCALLY = {FUNCTION, HTTP_API, QUEUE, BUCKET, TABLE}
+EVENT_BUS = "AWS::Events::EventBus"
+MADE_LOCALLY = {FUNCTION, HTTP_API, QUEUE, BUCKET, TABLE, EVENT_BUS}
 # These run or wake something on AWS: without them the local cloud would do less than the template says.
 REFUSED = (
     "AWS::ApiGateway",
@@ -47,8 +48,8 @@ NAME_PROPERTY = {
     QUEUE: "QueueName",
     BUCKET: "BucketName",
     TABLE: "TableName",
+    EVENT_BUS: "Name",
 }
-NOT_LOCAL = ("InlineCode", "ImageUri", "Layers", "FileSystemConfigs", "FunctionUrlConfig", "DurableConfig")
 
 
 def read_stack(template: Path, parameters: Mapping[str, str], place: Place) -> Stack:
@@ -112,7 +113,8 @@ class _Reader:
         for logical_id, resource in self._resources.items():
             self._refuse_unknown(logical_id, resource["Type"])
         queues = {logical_id: self._queue(logical_id) for logical_id in self._of_type(QUEUE)}
-        functions = {logical_id: self._function(logical_id) for logical_id in self._of_type(FUNCTION)}
+        stores.check_redrive(queues.values())
+        made = {logical_id: self._function(logical_id) for logical_id in self._of_type(FUNCTION)}
         apis = [self._ref(logical_id) for logical_id in self._of_type(HTTP_API)]
         for logical_id in self._of_type(HTTP_API):
             events.check_api(self._properties(logical_id, "HttpApi"))
@@ -120,10 +122,10 @@ class _Reader:
             raise TemplateError(f"The local cloud serves one HTTP API; the template has {len(apis)}.")
         declared_events = [
             (function, self._properties(logical_id, "Function").mapping("Events"))
-            for logical_id, function in functions.items()
+            for logical_id, function in made.items()
         ]
         return Stack(
-            functions=functions,
+            functions=made,
             routes=events.routes(declared_events),
             sources=events.queue_sources(declared_events, queues.values()),
             queues=list(queues.values()),
@@ -135,6 +137,7 @@ class _Reader:
                 stores.table(self._ref(logical_id), self._properties(logical_id))
                 for logical_id in self._of_type(TABLE)
             ],
+            event_buses=[self._ref(logical_id) for logical_id in self._of_type(EVENT_BUS)],
             outputs=self._resolved_outputs(),
         )
 
@@ -166,33 +169,14 @@ class _Reader:
         )
 
     def _function(self, logical_id: str) -> Function:
-        properties = self._properties(logical_id, "Function")
-        for key in NOT_LOCAL:
-            if key in properties:
-                raise TemplateError(
-                    f"{logical_id}: the local cloud runs code from a folder; {key} it cannot do."
-                )
-        if properties.text("PackageType", "Zip") != "Zip":
-            raise TemplateError(f"{logical_id}: the local cloud runs PackageType Zip, not container images.")
-        runtime = properties.text("Runtime")
-        if not runtime.startswith("python3."):
-            raise TemplateError(f"{logical_id}: the local cloud runs Python; its Runtime is {runtime}.")
-        code = self._folder / properties.text("CodeUri")
-        if not code.is_dir():
-            raise TemplateError(f"{logical_id}: its CodeUri is not a folder: {code}")
-        reserved = properties.get("ReservedConcurrentExecutions")
-        variables = properties.mapping("Environment").get("Variables") or {}
-        return Function(
-            logical_id=logical_id,
+        metadata = self._declared[logical_id].get("Metadata") or {}
+        return functions.function(
+            logical_id,
             name=self._ref(logical_id),
             arn=self._attribute(logical_id, "Arn"),
-            handler=properties.text("Handler"),
-            runtime=runtime,
-            code=code.resolve(),
-            memory_mb=properties.integer("MemorySize", 128),
-            timeout_s=properties.integer("Timeout", 3),
-            environment={name: text(value) for name, value in variables.items()},
-            reserved_concurrency=None if reserved is None else int(reserved),
+            properties=self._properties(logical_id, "Function"),
+            metadata=Properties(f"{logical_id}, Metadata", metadata, self._intrinsics.resolve),
+            folder=self._folder,
         )
 
     def _resolved_outputs(self) -> dict[str, str]:
@@ -209,10 +193,13 @@ class _Reader:
 
     def _physical_name(self, logical_id: str, kind: str) -> str:
         generated = f"{self._place.stack_name}-{logical_id}"
+        properties = self._properties(logical_id)
         if kind == BUCKET:
             generated = generated.lower()
+        elif kind == QUEUE and stores.is_fifo(properties):
+            generated += stores.FIFO_SUFFIX
         key = NAME_PROPERTY.get(kind)
-        return self._properties(logical_id).text(key, generated) if key else generated
+        return properties.text(key, generated) if key else generated
 
     def _ref(self, name: str) -> Any:
         if name in self._values:
@@ -238,6 +225,8 @@ class _Reader:
             (BUCKET, "DomainName"): f"{name}.s3.amazonaws.com",
             (BUCKET, "RegionalDomainName"): f"{name}.s3.{place.region}.amazonaws.com",
             (TABLE, "Arn"): place.arn("dynamodb", f"table/{name}"),
+            (EVENT_BUS, "Arn"): place.arn("events", f"event-bus/{name}"),
+            (EVENT_BUS, "Name"): name,
             (HTTP_API, "ApiEndpoint"): place.api_url,
             (HTTP_API, "ApiId"): place.api_id,
         }

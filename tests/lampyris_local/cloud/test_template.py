@@ -17,6 +17,12 @@ FUNCTION = """
       CodeUri: code
       Handler: toys.echo
 """
+IMAGE = """
+  Train:
+    Type: AWS::Serverless::Function
+    Metadata: { Dockerfile: Dockerfile, DockerContext: . }
+    Properties:
+"""
 QUEUE = """
   Jobs:
     Type: AWS::SQS::Queue
@@ -244,7 +250,21 @@ Outputs:
             f"{FUNCTION}      Layers: [x]",
             "Echo: the local cloud runs code from a folder; Layers it cannot do",
         ),
-        (f"{FUNCTION}      PackageType: Image", "not container images"),
+        (f"{FUNCTION}      PackageType: Image", "Metadata must name Dockerfile and DockerContext"),
+        (f"{FUNCTION}      PackageType: Jar", "PackageType must be Zip or Image, not Jar"),
+        (f"{FUNCTION}      ImageUri: x", "an ImageUri goes with PackageType Image"),
+        (
+            f"{IMAGE}      PackageType: Image\n",
+            r"Train, ImageConfig: Command must be a list of one handler, not \[\]",
+        ),
+        (
+            f"{IMAGE}      PackageType: Image\n      ImageConfig: {{ Command: [a.b], EntryPoint: [sh] }}\n",
+            "EntryPoint must end in -m awslambdaric, .* not be 'sh'",
+        ),
+        (
+            f"{IMAGE}      PackageType: Image\n      ImageConfig: {{ Command: [a.b] }}\n",
+            "has neither of the folders functions and build",
+        ),
         (FUNCTION.replace("code", "nowhere"), "CodeUri is not a folder: .*nowhere"),
         (FUNCTION.replace("python3.13", "nodejs22.x"), "its Runtime is nodejs22.x"),
         (FUNCTION.replace("      Handler: toys.echo\n", ""), "Echo has no Handler"),
@@ -253,7 +273,42 @@ Outputs:
             "\n  Old: { Type: AWS::Lambda::Function }",
             "Old is an AWS::Lambda::Function, which the local cloud does not run",
         ),
-        ("\n  Jobs: { Type: AWS::SQS::Queue, Properties: { FifoQueue: true } }", "Jobs is a FIFO queue"),
+        (
+            f"{QUEUE}    Properties: {{ FifoQueue: true, QueueName: jobs }}",
+            "names of FIFO queues end in .fifo",
+        ),
+        (f"{QUEUE}    Properties: {{ QueueName: jobs.fifo }}", "names of FIFO queues end in .fifo"),
+        (
+            f"{QUEUE}    Properties: {{ DeduplicationScope: queue }}",
+            "has DeduplicationScope, which only a FIFO queue may have",
+        ),
+        (
+            (
+                f"{QUEUE}    Properties:\n      FifoQueue: true\n      RedrivePolicy: {{ "
+                "deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 1 }\n"
+                "  Dead: { Type: AWS::SQS::Queue }"
+            ),
+            "must both be FIFO queues, or neither",
+        ),
+        (
+            (
+                f"{QUEUE}    Properties: {{ FifoQueue: true }}\n"
+                "  B:\n    Type: AWS::S3::Bucket\n    Properties:\n      NotificationConfiguration:\n"
+                "        QueueConfigurations: [{ Event: x, Queue: !GetAtt Jobs.Arn }]"
+            ),
+            "S3 does not notify FIFO queues",
+        ),
+        (
+            (
+                f"{QUEUE}    Properties: {{ FifoQueue: true }}{FUNCTION}      Events: {{ Work: {{ Type: SQS, "
+                "Properties: { Queue: !GetAtt Jobs.Arn, MaximumBatchingWindowInSeconds: 1 } } }"
+            ),
+            "a batch of a FIFO queue holds at most 10 messages and waits for none",
+        ),
+        (
+            "\n  Rule: { Type: AWS::Events::Rule }",
+            "Rule is an AWS::Events::Rule, which the local cloud does not",
+        ),
         ("\n  Api: { Type: AWS::Serverless::HttpApi, Properties: { StageName: v1 } }", "serves .default"),
         (
             "\n  Api: { Type: AWS::Serverless::HttpApi, Properties: { DefinitionUri: x } }",

@@ -1,0 +1,3 @@
+"""A package of the image's second source root."""
+
+WHAT = "a model"
