@@ -70,9 +70,12 @@ def test_template_deploys_the_functions_on_python_3_13(resources: dict[str, Reso
 
     handlers = {name: function["Handler"] for name, function in functions.items()}
     assert handlers == {
+        "AttendFunction": "lampyris.handlers.attend.handler",
+        "BatchFunction": "lampyris.handlers.batch.handler",
         "ControlFunction": "lampyris.handlers.control.handler",
         "KeepFunction": "lampyris.handlers.control.handler",
         "PredictFunction": "lampyris.handlers.predict.handler",
+        "PredictionsFunction": "lampyris.handlers.predictions.handler",
         "PublishFunction": "lampyris.handlers.publish.handler",
         "ShadowFunction": "lampyris.handlers.shadow.handler",
     }
@@ -93,6 +96,9 @@ def test_functions_are_told_what_their_bootstrap_reads(resources: dict[str, Reso
     functions = of_type(resources, "AWS::Lambda::Function")
 
     bucket = {"LAMPYRIS_BUCKET": {"Ref": "Bucket"}}
+    jobs = {"LAMPYRIS_JOBS_TABLE": {"Ref": "JobsTable"}, "LAMPYRIS_ATTEND_QUEUE": {"Ref": "AttendQueue"}}
+    dead = {"LAMPYRIS_DEAD_QUEUE": {"Ref": "JobsDeadLetters"}}
+    batch = {"LAMPYRIS_BATCH_QUEUE": {"Ref": "BatchQueue"}}
     assert functions["PublishFunction"]["Environment"]["Variables"] == {
         **bucket,
         "LAMPYRIS_TRUSTED_KEYS": {"Ref": "TrustedKeys"},
@@ -108,11 +114,31 @@ def test_functions_are_told_what_their_bootstrap_reads(resources: dict[str, Reso
     assert functions["ShadowFunction"]["Environment"]["Variables"] == bucket
     assert functions["ControlFunction"]["Environment"]["Variables"] == {
         **bucket,
+        **jobs,
+        **dead,
         "LAMPYRIS_PREDICT_MEMORY_MB": {"Ref": "PredictMemory"},
     }
     assert functions["KeepFunction"]["Environment"]["Variables"] == {
         **bucket,
+        **jobs,
+        **dead,
         "LAMPYRIS_BACKUP_BUCKET": {"Ref": "BackupBucket"},
+    }
+    assert functions["AttendFunction"]["Environment"]["Variables"] == {
+        **bucket,
+        **jobs,
+        **batch,
+        **dead,
+        "LAMPYRIS_TRAIN_QUEUE": {"Ref": "TrainQueue"},
+        "LAMPYRIS_JOBS_IN_ALL": {"Ref": "JobsInAll"},
+        "LAMPYRIS_JOBS_BY_TENANT": {"Ref": "JobsByTenant"},
+        "LAMPYRIS_JOBS_BY_MODEL": {"Ref": "JobsByModel"},
+        "LAMPYRIS_WEBHOOK_SECRET": {"Ref": "WebhookSecret"},
+    }
+    assert functions["BatchFunction"]["Environment"]["Variables"] == {**bucket, **jobs, **batch}
+    assert functions["PredictionsFunction"]["Environment"]["Variables"] == {
+        **bucket,
+        "LAMPYRIS_ALIAS_TTL_S": {"Ref": "AliasTtlSeconds"},
     }
 
 
@@ -122,7 +148,8 @@ def test_functions_are_traced_and_log_to_groups_that_expire(resources: dict[str,
     for function in of_type(resources, "AWS::Lambda::Function").values():
         assert function["TracingConfig"] == {"Mode": "Active"}
         assert function["LoggingConfig"]["LogGroup"]["Ref"] in groups
-    assert set(groups) == {"ApiLogs", "ControlLogs", "KeepLogs", "PredictLogs", "PublishLogs", "ShadowLogs"}
+    functions = {name.removesuffix("Function") for name in of_type(resources, "AWS::Lambda::Function")}
+    assert set(groups) == {"ApiLogs", *(f"{function}Logs" for function in functions)}
     assert all(group["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups.values())
 
 
@@ -130,13 +157,7 @@ def test_each_function_has_a_role_of_its_own(resources: dict[str, Resource]) -> 
     functions = of_type(resources, "AWS::Lambda::Function")
 
     roles = {name: function["Role"]["Fn::GetAtt"][0] for name, function in functions.items()}
-    assert roles == {
-        "ControlFunction": "ControlRole",
-        "KeepFunction": "KeepRole",
-        "PredictFunction": "PredictRole",
-        "PublishFunction": "PublishRole",
-        "ShadowFunction": "ShadowRole",
-    }
+    assert roles == {name: f"{name.removesuffix('Function')}Role" for name in functions}
     for role in of_type(resources, "AWS::IAM::Role").values():
         assert "ManagedPolicyArns" not in role
 
@@ -160,7 +181,8 @@ def test_only_tracing_is_allowed_on_every_resource(resources: dict[str, Resource
         if statement["Effect"] == "Allow" and "*" in as_list(statement["Resource"])
     ]
 
-    assert on_everything == [["xray:PutTraceSegments", "xray:PutTelemetryRecords"]] * 5
+    functions = of_type(resources, "AWS::Lambda::Function")
+    assert on_everything == [["xray:PutTraceSegments", "xray:PutTelemetryRecords"]] * len(functions)
 
 
 def below(*prefixes: str) -> list[dict[str, str]]:
@@ -217,7 +239,7 @@ def test_control_changes_documents_signs_uploads_and_deletes_nothing(resources: 
     assert control["s3:PutObject"] == [
         *below("models", "changes"),
         HEAD,
-        *below("audit", "uploads", "inbox"),
+        *below("audit", "uploads", "inbox", "data"),
     ]
 
 
@@ -310,10 +332,7 @@ def test_bucket_and_queues_refuse_requests_without_tls(resources: dict[str, Reso
     assert guarded == {
         "{'Fn::GetAtt': ['Bucket', 'Arn']}",
         "{'Fn::Sub': '${Bucket.Arn}/*'}",
-        "{'Fn::GetAtt': ['InboxQueue', 'Arn']}",
-        "{'Fn::GetAtt': ['InboxDeadLetters', 'Arn']}",
-        "{'Fn::GetAtt': ['ShadowQueue', 'Arn']}",
-        "{'Fn::GetAtt': ['ShadowDeadLetters', 'Arn']}",
+        *(str({"Fn::GetAtt": [queue, "Arn"]}) for queue in of_type(resources, "AWS::SQS::Queue")),
     }
     for statement in denied:
         assert statement["Principal"] == "*"
@@ -331,6 +350,8 @@ def test_lifecycle_clears_what_passes_through_and_never_the_registry(resources: 
         "shadow/": 1,
         "shadowed/": 30,
         "tuning/": 1,
+        "jobs/": 30,
+        "predictions/": 7,
     }
     assert any("NoncurrentVersionExpiration" in rule for rule in rules)
     assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
@@ -349,7 +370,9 @@ def test_bodies_answers_copies_and_wishes_are_gone_for_good_after_a_day(
     assert noncurrent == {"uploads/": 1, "answers/": 1, "shadow/": 1, "tuning/": 1}
 
 
-def test_queues_hear_of_whole_bundles_bare_models_wishes_and_copies(resources: dict[str, Resource]) -> None:
+def test_queues_hear_of_what_publishes_of_wishes_and_copies_and_of_what_starts_jobs(
+    resources: dict[str, Resource],
+) -> None:
     notifications = resources["Bucket"]["Properties"]["NotificationConfiguration"]["QueueConfigurations"]
 
     heard = [
@@ -364,11 +387,13 @@ def test_queues_hear_of_whole_bundles_bare_models_wishes_and_copies(resources: d
         ("InboxQueue", {"prefix": "inbox/", "suffix": ".onnx"}),
         ("InboxQueue", {"prefix": "tuning/"}),
         ("ShadowQueue", {"prefix": "shadow/"}),
+        ("AttendQueue", {"prefix": "batch/"}),
+        ("AttendQueue", {"prefix": "watch/"}),
     ]
     assert {notification["Event"] for notification in notifications} == {"s3:ObjectCreated:*"}
 
 
-@pytest.mark.parametrize("queue", ["InboxQueue", "ShadowQueue"])
+@pytest.mark.parametrize("queue", ["AttendQueue", "InboxQueue", "ShadowQueue"])
 def test_only_this_accounts_bucket_may_send_to_a_queue(resources: dict[str, Resource], queue: str) -> None:
     policy = resources[f"{queue}Policy"]["Properties"]["PolicyDocument"]
 
@@ -392,7 +417,9 @@ def test_queues_are_encrypted_and_every_source_queue_has_dead_letters(resources:
         queue = queues[source["EventSourceArn"]["Fn::GetAtt"][0]]
         redrive = queue["RedrivePolicy"]
         dead_letters = queues[redrive["deadLetterTargetArn"]["Fn::GetAtt"][0]]
-        assert redrive["maxReceiveCount"] == 5
+        # A lost wake-up is a job that stands still.
+        is_wake_up = source["FunctionName"]["Ref"] == "AttendFunction"
+        assert redrive["maxReceiveCount"] == (100 if is_wake_up else 5)
         assert dead_letters["MessageRetentionPeriod"] == 14 * 24 * 3600
         assert dead_letters["MessageRetentionPeriod"] > queue["MessageRetentionPeriod"]
 
@@ -413,17 +440,23 @@ def test_queue_workers_report_failures_message_by_message(resources: dict[str, R
     assert sources
     for source in sources:
         assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-        assert source["BatchSize"] <= 5
-        assert source["ScalingConfig"]["MaximumConcurrency"] <= 5
+
+
+def test_no_flood_of_messages_takes_the_accounts_concurrency_away(resources: dict[str, Resource]) -> None:
+    sources = of_type(resources, "AWS::Lambda::EventSourceMapping")
+
+    most = {name: source["ScalingConfig"]["MaximumConcurrency"] for name, source in sources.items()}
+    by_parameter = {name: one["Ref"] for name, one in most.items() if isinstance(one, dict)}
+    assert by_parameter == {"BatchFunctionShards": "BatchConcurrency"}
+    assert all(one <= 5 for name, one in most.items() if name not in by_parameter)
 
 
 def test_a_dead_letter_raises_an_alarm(resources: dict[str, Resource]) -> None:
     alarms = of_type(resources, "AWS::CloudWatch::Alarm").values()
 
     watched = [dimension["Value"] for alarm in alarms for dimension in alarm["Dimensions"]]
-    assert watched == [
-        {"Fn::GetAtt": [queue, "QueueName"]} for queue in ("InboxDeadLetters", "ShadowDeadLetters")
-    ]
+    letters = [queue for queue in of_type(resources, "AWS::SQS::Queue") if queue.endswith("DeadLetters")]
+    assert watched == [{"Fn::GetAtt": [queue, "QueueName"]} for queue in letters]
     for alarm in alarms:
         assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
 
@@ -443,6 +476,10 @@ def test_every_route_asks_for_a_signature(resources: dict[str, Resource]) -> Non
         "/rejected/{path+}": ["x-amazon-apigateway-any-method"],
         "/audit": ["x-amazon-apigateway-any-method"],
         "/audit/verify": ["x-amazon-apigateway-any-method"],
+        "/jobs": ["x-amazon-apigateway-any-method"],
+        "/jobs/{path+}": ["x-amazon-apigateway-any-method"],
+        "/jobs/{job}": ["delete"],
+        "/data": ["x-amazon-apigateway-any-method"],
         "/gc": ["x-amazon-apigateway-any-method"],
         "/backup": ["x-amazon-apigateway-any-method"],
         "/restore": ["x-amazon-apigateway-any-method"],
