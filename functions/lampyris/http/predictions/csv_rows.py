@@ -105,7 +105,7 @@ def read_csv(content: Content, signature: Signature) -> dict[str, Array]:
     if first is None:
         raise MalformedRequest(reason="The body holds no rows; send one on each line.")
     line, cells = first
-    has_header = _has_header(content, cells, signature)
+    has_header = begins_with_header(content, cells, signature)
     inputs = _inputs(signature, cells)
     _check_width(line, cells, inputs)
     is_plain = content.body.isascii() and b"_" not in content.body
@@ -128,7 +128,8 @@ def _records(body: bytes) -> Iterator[tuple[int, list[str]]]:
         raise MalformedRequest(reason="The body is not text in UTF-8.") from None
 
 
-def _has_header(content: Content, first: list[str], signature: Signature) -> bool:
+def begins_with_header(content: Content, first: list[str], signature: Signature) -> bool:
+    """Tell whether the cells of a first line are names. Raises: MalformedRequest."""
     said = content.parameters.get("header", "").lower()
     if said not in {"", "present", "absent"}:
         raise MalformedRequest(reason=f"The media type has header={said!r}; it may be present or absent.")

@@ -69,7 +69,7 @@ def _of_one_width(values: Array) -> Array:
 
 def _read_array(body: bytes) -> Array:
     """Read a file's values where they stand, once its header promises as many as there are."""
-    shape, fortran_order, dtype, start = _read_header(body)
+    shape, fortran_order, dtype, start = read_header(body)
     if dtype.hasobject:
         raise MalformedRequest(
             reason="The .npy file holds pickled objects, which are never read; save numbers or strings."
@@ -93,7 +93,7 @@ def _read_array(body: bytes) -> Array:
         raise MalformedRequest(reason=f"Shape {list(shape)} is larger than any array.") from None
 
 
-def _read_header(body: bytes) -> tuple[tuple[int, ...], bool, "np.dtype[Any]", int]:
+def read_header(body: bytes) -> tuple[tuple[int, ...], bool, "np.dtype[Any]", int]:
     """Return shape, whether it is in Fortran's order, dtype, and where the values begin."""
     read = _HEADERS.get(body[:8])
     if read is None:
