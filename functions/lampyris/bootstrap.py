@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from time import time
 from typing import TYPE_CHECKING
 
@@ -286,7 +286,8 @@ def wire_serving(loading: Loading) -> Serving:
 class Control(msgspec.Struct, frozen=True, kw_only=True):
     """What the control function needs, wired together; `body_limit_bytes` is what a prediction takes.
 
-    `backups` is where backups go and come from, None if there is no such place; `clock` counts seconds.
+    `backups` is where backups go and come from, None if there is no such place; `clock` counts seconds. What
+    opens the table and the queues does so once, None where there are none; `bucket` is the store's name.
     """
 
     store: Store
@@ -295,6 +296,9 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
     clock: Callable[[], float]
     now: Callable[[], datetime]
     new_id: Callable[[], str]
+    open_jobs: "Callable[[], Jobs] | None" = None
+    open_dead_letters: "Callable[[], DeadLetters] | None" = None
+    bucket: str = ""
 
 
 def wire_control(settings: Settings, store: Store, *, clock: Callable[[], float]) -> Control:
@@ -310,4 +314,7 @@ def wire_control(settings: Settings, store: Store, *, clock: Callable[[], float]
         clock=clock,
         now=lambda: datetime.now(UTC),
         new_id=lambda: os.urandom(16).hex(),
+        open_jobs=cache(partial(open_jobs, settings)) if settings.jobs_table else None,
+        open_dead_letters=cache(partial(open_dead_letters, settings)) if settings.dead_queue else None,
+        bucket=settings.bucket,
     )

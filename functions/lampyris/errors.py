@@ -507,7 +507,7 @@ class JobNotEnded(Conflict):
 
     def __init__(self, *, job: str, state: str) -> None:
         super().__init__(
-            f"The job {job} is {state}. Only jobs that have ended are purged: cancel it first, or wait for it."
+            f"The job {job} is {state}. Only jobs that have ended are purged: cancel it first, or wait."
         )
         self.job = job
         self.state = state

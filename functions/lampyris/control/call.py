@@ -7,6 +7,8 @@ import msgspec
 
 from lampyris.domain.store import Store
 from lampyris.errors import MalformedRequest
+from lampyris.jobs.dead_letters import DeadLetters
+from lampyris.jobs.jobs import Jobs
 from lampyris.registry.changes import Author
 from lampyris.registry.operations import MayGoOn, Progress, go_on, tell_nobody
 
@@ -19,7 +21,8 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True):
 
     `may_go_on` tells a long verb whether it has time left: one that has not says `done: false`, and goes on
     when it is asked again. `progress` is told (done, total) where a person waits. `backups` is where `backup`
-    writes and `restore` reads; None if there is no such place.
+    writes and `restore` reads; None if there is no such place. `jobs` and `dead_letters` are None where
+    nothing runs; `bucket` is the name by which jobs may call the store.
     """
 
     store: Store
@@ -27,6 +30,9 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True):
     may_go_on: MayGoOn = go_on
     progress: Progress = tell_nobody
     backups: Store | None = None
+    jobs: Jobs | None = None
+    dead_letters: DeadLetters | None = None
+    bucket: str = ""
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,3 +17,4 @@ RejectedModel = Annotated[
     str,
     msgspec.Meta(description=f"The name of a model; `{NOWHERE}` stands for places at which no model can be."),
 ]
+JobName = Annotated[str, msgspec.Meta(description="The name of a job.")]

@@ -5,8 +5,23 @@ from typing import Any, Literal
 
 import msgspec
 
-from lampyris.control import aliases, audit, comparison, keeping, models, papers, rejected, uploads, versions
+from lampyris.control import (
+    aliases,
+    audit,
+    comparison,
+    data,
+    job_purging,
+    job_results,
+    jobs,
+    keeping,
+    models,
+    papers,
+    rejected,
+    uploads,
+    versions,
+)
 from lampyris.control.call import Caller, Registry
+from lampyris.control.job_states import JobDetails, JobState
 from lampyris.control.pages import PageArguments
 from lampyris.domain.manifest import Manifest, Rejection
 from lampyris.registry.collection import Collected
@@ -22,7 +37,8 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True):
     `run(registry, arguments, caller)` takes an `arguments` and gives an `answer`. Over HTTP, the arguments
     that `path` names stand in it; the others in the query of GET and DELETE, and in the body of POST and PUT.
     `status` is HTTP's for success. Of verbs that change nothing the caller does not matter. What a
-    `destructive` one takes away does not come back.
+    `destructive` one takes away does not come back. One that is `deployed` needs what only a deployment has
+    beside its bucket: a table and queues.
     """
 
     name: str
@@ -34,6 +50,7 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True):
     run: Callable[[Registry, Any, Caller], Any]
     status: int = 200
     destructive: bool = False
+    deployed: bool = False
 
     @property
     def changes(self) -> bool:
@@ -44,6 +61,7 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True):
 _MODEL = "/models/{model}"
 _VERSION = "/models/{model}/versions/{version}"
 _ALIAS = "/models/{model}/aliases/{alias}"
+_JOB = "/jobs/{job}"
 
 VERBS: tuple[Verb, ...] = (
     Verb(
@@ -283,5 +301,98 @@ VERBS: tuple[Verb, ...] = (
         answer=Erased,
         run=keeping.erase_one,
         destructive=True,
+    ),
+    Verb(
+        name="data open",
+        summary="Get an address to put data at, for a job to read",
+        method="POST",
+        path="/data",
+        arguments=data.OpenData,
+        answer=data.DataPlace,
+        run=data.open_place,
+        status=201,
+    ),
+    Verb(
+        name="jobs submit",
+        summary="Ask for a job: train, evaluate or tune by a recipe, or predict on all of an input",
+        method="POST",
+        path="/jobs",
+        arguments=jobs.Submit,
+        answer=JobState,
+        run=jobs.submit,
+        status=202,
+        deployed=True,
+    ),
+    Verb(
+        name="jobs list",
+        summary="List the jobs, the newest first",
+        method="GET",
+        path="/jobs",
+        arguments=jobs.ListJobs,
+        answer=jobs.JobPage,
+        run=jobs.list_all,
+        deployed=True,
+    ),
+    Verb(
+        name="jobs show",
+        summary="Show how far a job is, or what came of it",
+        method="GET",
+        path=_JOB,
+        arguments=jobs.OneJob,
+        answer=JobDetails,
+        run=jobs.show,
+        deployed=True,
+    ),
+    Verb(
+        name="jobs results",
+        summary="List the files that a job made, and where to fetch them",
+        method="GET",
+        path=f"{_JOB}/results",
+        arguments=job_results.ResultsOf,
+        answer=job_results.ResultPage,
+        run=job_results.list_results,
+        deployed=True,
+    ),
+    Verb(
+        name="jobs cancel",
+        summary="End a job, and its parts",
+        method="POST",
+        path=f"{_JOB}/cancel",
+        arguments=jobs.OneJob,
+        answer=JobState,
+        run=jobs.cancel,
+        deployed=True,
+    ),
+    Verb(
+        name="jobs retry",
+        summary="Begin a job again that failed or was cancelled, from its checkpoint",
+        method="POST",
+        path=f"{_JOB}/retry",
+        arguments=jobs.OneJob,
+        answer=JobState,
+        run=jobs.retry,
+        status=202,
+        deployed=True,
+    ),
+    Verb(
+        name="jobs redrive",
+        summary="Begin all failed jobs again that wait in the dead-letter queue, each once",
+        method="POST",
+        path="/jobs/redrive",
+        arguments=jobs.Redrive,
+        answer=jobs.Redriven,
+        run=jobs.redrive,
+        deployed=True,
+    ),
+    Verb(
+        name="jobs purge",
+        summary="Remove a job that has ended, its parts and all their files; what it published stays",
+        method="DELETE",
+        path=_JOB,
+        arguments=jobs.OneJob,
+        answer=job_purging.Purged,
+        run=job_purging.purge,
+        destructive=True,
+        deployed=True,
     ),
 )

@@ -1,10 +1,11 @@
-"""What a verb answers, as a reply: with an ETag, a link to the next page, or in the form that is accepted."""
+"""What a verb answers, as a reply: with its headers, and in the form that is accepted."""
 
 from typing import Any
 from urllib.parse import urlencode
 
 from lampyris.cards.html import content_security_policy
 from lampyris.control.aliases import AliasState
+from lampyris.control.job_states import JobState
 from lampyris.control.pages import Page
 from lampyris.control.papers import CardTexts
 from lampyris.control.verbs import Verb
@@ -13,6 +14,8 @@ from lampyris.http.event import Request
 from lampyris.http.predictions.media_types import JSON, chosen_media_type
 from lampyris.http.reply import Reply, json_reply
 
+# The status of what has only begun: what becomes of it is at Location.
+ACCEPTED = 202
 MARKDOWN, HTML = "text/markdown", "text/html"
 CARD = (MARKDOWN, HTML, JSON)
 
@@ -24,6 +27,8 @@ def reply_of(verb: Verb, answer: Any, request: Request) -> Reply:
     headers = {}
     if isinstance(answer, AliasState):
         headers["etag"] = etag(answer)
+    if isinstance(answer, JobState) and verb.status == ACCEPTED:
+        headers["location"] = f"/jobs/{answer.job}"
     if isinstance(answer, Page) and answer.next is not None:
         following = urlencode({**request.query, "after": answer.next})
         headers["link"] = f'<{request.path}?{following}>; rel="next"'

@@ -104,8 +104,8 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string"},
     },
     "Location": {
-        "description": "Where it is; the address is signed, and needs no other authorisation.",
-        "schema": {"type": "string", "format": "uri"},
+        "description": "Where it is. One with a host is signed, and needs no other authorisation.",
+        "schema": {"type": "string", "format": "uri-reference"},
     },
     "Retry-After": {
         "description": "Seconds to wait, where it may work later.",

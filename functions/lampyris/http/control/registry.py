@@ -33,6 +33,9 @@ def answer(request: Request, control: Control, by: str) -> Reply:
         now=control.now,
         may_go_on=lambda: control.clock() < request.deadline_s,
         backups=control.backups,
+        jobs=control.open_jobs() if verb.deployed and control.open_jobs else None,
+        dead_letters=control.open_dead_letters() if verb.deployed and control.open_dead_letters else None,
+        bucket=control.bucket,
     )
     if verb.changes:
         reply = reply_of(verb, _change(verb, registry, arguments, caller, request), request)

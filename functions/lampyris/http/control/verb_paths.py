@@ -9,10 +9,11 @@ from lampyris.control.pages import Page
 from lampyris.control.papers import CardTexts
 from lampyris.control.verbs import VERBS, Verb
 from lampyris.domain.names import PATTERN
-from lampyris.http.control.answers import CARD
+from lampyris.http.control.answers import ACCEPTED, CARD
 from lampyris.http.control.arguments import takes_body
 from lampyris.http.control.operations import JSON, Schema, content, named, response
 from lampyris.http.control.paths import PathItems, Ref
+from lampyris.jobs.specs import Spec
 
 _REF = "#/components/schemas/{name}"
 _PATTERN = f"^{PATTERN}$"
@@ -24,7 +25,7 @@ _WHOLE = "registry"
 
 def messages() -> list[Any]:
     """Return what verbs answer, and what stands in their arguments."""
-    return list(dict.fromkeys(verb.answer for verb in VERBS))
+    return [*dict.fromkeys(verb.answer for verb in VERBS), Spec]
 
 
 def verbs(ref: Ref) -> PathItems:
@@ -112,6 +113,8 @@ def _responses(verb: Verb, ref: Ref) -> dict[str, Schema]:
         headers.append("ETag")
     if isinstance(verb.answer, type) and issubclass(verb.answer, Page):
         headers.append("Link")
+    if verb.status == ACCEPTED:
+        headers.append("Location")
     if verb.changes:
         headers.append("Idempotency-Key")
     problem = {"$ref": "#/components/responses/Problem"}

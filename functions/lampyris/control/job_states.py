@@ -1,0 +1,176 @@
+"""What is told of jobs: a form of its own, so that what a job's document holds may change."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from lampyris.jobs.job import Job, Kind, State
+
+_CENTS_DIGITS = 6  # millionths of a dollar
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest figure of a job's stage."""
+
+    name: str
+    value: float
+
+
+class JobProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a job is: `step` of `steps`, counted in `unit`; 0 of 0 where nobody knows yet.
+
+    `ends_at` is an estimate, null without one.
+    """
+
+    stage: str
+    step: int
+    steps: int
+    unit: str
+    metric: Metric | None
+    ends_at: datetime | None
+
+
+class JobFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a job failed: a stable code, and a sentence for people."""
+
+    code: str
+    detail: str
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """The jobs that a job was divided into, by their state; each can be shown by its name."""
+
+    jobs: tuple[str, ...]
+    queued: int
+    running: int
+    succeeded: int
+    failed: int
+    cancelled: int
+
+
+class ShardProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """The shards of a batch: how many are done, and the rows in them. The model refused `failed_rows`."""
+
+    count: int
+    done: int
+    rows: int
+    failed_rows: int
+
+
+class JobState(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a job so far. `cost_usd` is what its workers cost, those of its parts included.
+
+    `attempts` are the times that a worker took it: to begin, to go on where an invocation's time was over,
+    or since a worker died.
+    """
+
+    job: str
+    kind: Kind
+    state: State
+    model: str | None
+    by: str
+    compute: Literal["lambda", "batch"]
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    progress: JobProgress
+    attempts: int
+    cost_usd: float
+    failure: JobFailure | None
+
+
+class JobResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that a job made. The address is signed, and needs no other authorisation."""
+
+    name: str
+    url: str
+    size_bytes: int | None = None
+
+
+class JobDetails(JobState, frozen=True, kw_only=True):
+    """All that is told of a job.
+
+    `spec` is what it was asked to do, `log` the end of what it wrote, `summary` what came of it, in figures.
+    `results` can be fetched for an hour; of those that are many files, `GET /jobs/{job}/results` lists each.
+    """
+
+    spec: dict[str, Any]
+    log: tuple[str, ...]
+    summary: dict[str, Any]
+    results: tuple[JobResult, ...]
+    parts: Parts | None
+    shards: ShardProgress | None
+    part_of: str | None
+
+
+def state_of(job: Job, parts: Sequence[Job]) -> JobState:
+    """Tell of a job, whose parts are those that are there."""
+    return JobState(**_fields(job, parts))
+
+
+def details_of(job: Job, parts: Sequence[Job], results: tuple[JobResult, ...]) -> JobDetails:
+    shards = job.shards
+    return JobDetails(
+        **_fields(job, parts),
+        spec={name: value for name, value in job.spec.items() if value is not None},
+        log=job.log,
+        summary=job.summary,
+        results=results,
+        parts=None if job.children == 0 else _parts(parts),
+        shards=None
+        if shards is None
+        else ShardProgress(
+            count=shards.count, done=shards.finished, rows=shards.rows, failed_rows=shards.failed_rows
+        ),
+        part_of=job.parent,
+    )
+
+
+def _fields(job: Job, parts: Sequence[Job]) -> dict[str, Any]:
+    failure = job.failure
+    return {
+        "job": job.id,
+        "kind": job.kind,
+        "state": job.state,
+        "model": job.model,
+        "by": job.by,
+        "compute": job.compute,
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "ended_at": job.ended_at,
+        "progress": _progress(job),
+        "attempts": job.attempts,
+        "cost_usd": round(job.cost_usd + sum(part.cost_usd for part in parts), _CENTS_DIGITS),
+        "failure": None if failure is None else JobFailure(code=failure.code, detail=failure.detail),
+    }
+
+
+def _progress(job: Job) -> JobProgress:
+    """Tell how far a job is; one whose shards are under way holds no worker that could say it."""
+    progress, shards = job.progress, job.shards
+    if shards is not None and job.waits:
+        return JobProgress(
+            stage=progress.stage,
+            step=shards.finished,
+            steps=shards.count,
+            unit="shards",
+            metric=None,
+            ends_at=None,
+        )
+    return JobProgress(
+        stage=progress.stage,
+        step=progress.step,
+        steps=progress.steps,
+        unit=progress.unit,
+        metric=None if progress.metric is None else Metric(name=progress.metric[0], value=progress.metric[1]),
+        ends_at=None if job.ended else progress.ends_at,
+    )
+
+
+def _parts(parts: Sequence[Job]) -> Parts:
+    counts: dict[State, int] = dict.fromkeys(("queued", "running", "succeeded", "failed", "cancelled"), 0)
+    for part in parts:
+        counts[part.state] += 1
+    return Parts(jobs=tuple(part.id for part in parts), **counts)
