@@ -22,7 +22,7 @@ def translate(template: str, parameters: dict[str, str]) -> dict[str, Any]:
     """
     document = yaml_parse(template)
     for resource in document["Resources"].values():
-        if resource["Type"] == "AWS::Serverless::Function":
+        if resource["Type"] == "AWS::Serverless::Function" and "CodeUri" in resource["Properties"]:
             # Where `sam deploy` would have uploaded the code.
             resource["Properties"]["CodeUri"] = "s3://packages/function.zip"
     translator = Translator(

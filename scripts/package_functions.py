@@ -75,22 +75,26 @@ class Size:
 
 
 def functions_of(template: str) -> list[Function]:
-    """Find the template's functions; all are built from functions/."""
+    """Find the template's functions that are folders, built from functions/; the others are images."""
     resources = yaml_parse(template)["Resources"]
     return [
         Function(name=name, handler=resource["Properties"]["Handler"])
         for name, resource in resources.items()
-        if resource["Type"] == "AWS::Serverless::Function"
+        if resource["Type"] == "AWS::Serverless::Function" and "CodeUri" in resource["Properties"]
     ]
 
 
 def packaged_template(template: str, arch: str) -> str:
-    """Point the template at the folders beside it, and make `arch`, which they are built for, its default."""
+    """Point the template at the folders beside it, and make `arch`, which they are built for, its default.
+
+    No image stands beside it: without one that its user names, nothing is deployed that trains.
+    """
     for function in functions_of(template):
         own_folder = rf"\g<1>{function.name}/"
         template = re.sub(
             rf"(?ms)(^  {function.name}:$.*?CodeUri: )functions/", own_folder, template, count=1
         )
+    template = re.sub(r"(?ms)(^  TrainImage:$.*?Default: )\S+", r'\g<1>""', template, count=1)
     return re.sub(r"(?ms)(^  Architecture:$.*?Default: )\w+", rf"\g<1>{arch}", template, count=1)
 
 

@@ -58,7 +58,7 @@ def test_build_folder_does_not_hide_the_tool_of_that_name() -> None:
     assert not (ROOT / "build/__init__.py").exists()
 
 
-def test_packaged_template_differs_only_in_where_the_code_is_and_in_the_default_architecture() -> None:
+def test_packaged_template_differs_only_in_where_the_code_is_and_in_defaults() -> None:
     packaged = packaged_template(TEMPLATE, "x86_64")
 
     changed = [
@@ -68,11 +68,15 @@ def test_packaged_template_differs_only_in_where_the_code_is_and_in_the_default_
     ]
     assert changed == [
         ("Default: arm64", "Default: x86_64"),
+        ("Default: lampyris-train:latest", 'Default: ""'),
         ("CodeUri: functions/", "CodeUri: PublishFunction/"),
         ("CodeUri: functions/", "CodeUri: PredictFunction/"),
         ("CodeUri: functions/", "CodeUri: ShadowFunction/"),
         ("CodeUri: functions/", "CodeUri: ControlFunction/"),
         ("CodeUri: functions/", "CodeUri: KeepFunction/"),
+        ("CodeUri: functions/", "CodeUri: AttendFunction/"),
+        ("CodeUri: functions/", "CodeUri: BatchFunction/"),
+        ("CodeUri: functions/", "CodeUri: PredictionsFunction/"),
     ]
 
 
@@ -80,9 +84,12 @@ def test_every_function_of_the_template_has_requirements() -> None:
     wanted = {function.name: requirements(function.extra) for function in functions_of(TEMPLATE)}
 
     assert set(wanted) == {
+        "AttendFunction",
+        "BatchFunction",
         "ControlFunction",
         "KeepFunction",
         "PredictFunction",
+        "PredictionsFunction",
         "PublishFunction",
         "ShadowFunction",
     }
@@ -101,10 +108,10 @@ def test_publish_gets_what_predict_gets_and_more() -> None:
     assert not any(requirement.startswith("lampyris") for requirement in publish)
 
 
-def test_control_gets_no_more_than_predict_and_no_onnxruntime() -> None:
+def test_control_gets_boto3_and_else_no_more_than_predict_and_no_onnxruntime() -> None:
     control = set(requirements("control"))
 
-    assert control < set(requirements("predict"))
+    assert control - set(requirements("predict")) == {"boto3>=1.40"}
     assert not any(requirement.startswith("onnxruntime") for requirement in control)
 
 

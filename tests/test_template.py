@@ -68,6 +68,8 @@ def test_translated_template_has_nothing_for_cfn_lint_to_complain_of(template: d
 def test_template_deploys_the_functions_on_python_3_13(resources: dict[str, Resource]) -> None:
     functions = of_type(resources, "AWS::Lambda::Function")
 
+    image = functions.pop("TrainFunction")
+    assert image["ImageConfig"] == {"Command": ["lampyris.handlers.train.handler"]}
     handlers = {name: function["Handler"] for name, function in functions.items()}
     assert handlers == {
         "AttendFunction": "lampyris.handlers.attend.handler",
@@ -80,6 +82,13 @@ def test_template_deploys_the_functions_on_python_3_13(resources: dict[str, Reso
         "ShadowFunction": "lampyris.handlers.shadow.handler",
     }
     assert {function["Runtime"] for function in functions.values()} == {"python3.13"}
+
+
+def test_nothing_that_trains_is_deployed_without_an_image(resources: dict[str, Resource]) -> None:
+    conditional = {name for name, one in resources.items() if one.get("Condition") == "HasTraining"}
+
+    assert conditional == {"TrainFunction", "TrainFunctionJobs", "TrainLogs", "TrainRole"}
+    assert resources["TrainFunction"]["Properties"]["Code"] == {"ImageUri": {"Ref": "TrainImage"}}
 
 
 def test_functions_run_on_arm64_unless_told_otherwise() -> None:
@@ -116,6 +125,7 @@ def test_functions_are_told_what_their_bootstrap_reads(resources: dict[str, Reso
         **bucket,
         **jobs,
         **dead,
+        "LAMPYRIS_TRAIN_QUEUE": {"Fn::If": ["HasTraining", {"Ref": "TrainQueue"}, ""]},
         "LAMPYRIS_PREDICT_MEMORY_MB": {"Ref": "PredictMemory"},
     }
     assert functions["KeepFunction"]["Environment"]["Variables"] == {
@@ -129,11 +139,16 @@ def test_functions_are_told_what_their_bootstrap_reads(resources: dict[str, Reso
         **jobs,
         **batch,
         **dead,
-        "LAMPYRIS_TRAIN_QUEUE": {"Ref": "TrainQueue"},
+        "LAMPYRIS_TRAIN_QUEUE": {"Fn::If": ["HasTraining", {"Ref": "TrainQueue"}, ""]},
         "LAMPYRIS_JOBS_IN_ALL": {"Ref": "JobsInAll"},
         "LAMPYRIS_JOBS_BY_TENANT": {"Ref": "JobsByTenant"},
         "LAMPYRIS_JOBS_BY_MODEL": {"Ref": "JobsByModel"},
         "LAMPYRIS_WEBHOOK_SECRET": {"Ref": "WebhookSecret"},
+    }
+    assert functions["TrainFunction"]["Environment"]["Variables"] == {
+        **bucket,
+        **jobs,
+        "LAMPYRIS_TRAIN_QUEUE": {"Ref": "TrainQueue"},
     }
     assert functions["BatchFunction"]["Environment"]["Variables"] == {**bucket, **jobs, **batch}
     assert functions["PredictionsFunction"]["Environment"]["Variables"] == {
@@ -447,7 +462,10 @@ def test_no_flood_of_messages_takes_the_accounts_concurrency_away(resources: dic
 
     most = {name: source["ScalingConfig"]["MaximumConcurrency"] for name, source in sources.items()}
     by_parameter = {name: one["Ref"] for name, one in most.items() if isinstance(one, dict)}
-    assert by_parameter == {"BatchFunctionShards": "BatchConcurrency"}
+    assert by_parameter == {
+        "BatchFunctionShards": "BatchConcurrency",
+        "TrainFunctionJobs": "TrainConcurrency",
+    }
     assert all(one <= 5 for name, one in most.items() if name not in by_parameter)
 
 
