@@ -7,7 +7,7 @@ The classes are written out, as dataclasses would cost a cold start half a milli
     ├── InvalidRequest           the caller must change the request
     │   ├── MalformedRequest, RouteNotFound, MethodNotAllowed, UnsupportedMediaType, UnsupportedEncoding
     │   ├── BodyTooLarge, ImageTooLarge, ImagesTooLarge, TooManyRows, ResponseTooLarge
-    │   ├── NotAcceptable
+    │   ├── NotAcceptable, JobTooLarge
     │   ├── InvalidTensor, InvalidImage, TaskNotSupported
     │   ├── InvalidInput
     │   └── InvalidName, InvalidSplit
@@ -154,6 +154,20 @@ class ResponseTooLarge(InvalidRequest):
         super().__init__(
             f"The answer has {size_bytes:,} bytes; at most {limit_bytes:,} can be sent. "
             "Ask for fewer rows, or for fewer outputs."
+        )
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+
+
+class JobTooLarge(InvalidRequest):
+    """What is known of a job does not fit into its document."""
+
+    code = "job-too-large"
+
+    def __init__(self, *, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(
+            f"The job would have {size_bytes:,} bytes, with all that is known of it; at most {limit_bytes:,} "
+            "are kept. Put what is large into a file, and name that."
         )
         self.size_bytes = size_bytes
         self.limit_bytes = limit_bytes

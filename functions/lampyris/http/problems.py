@@ -47,6 +47,7 @@ PROBLEMS: dict[type[errors.LampyrisError], tuple[int, str | None]] = {
     errors.TooManyRows: (413, None),
     errors.NotAcceptable: (406, None),
     errors.ResponseTooLarge: (413, None),
+    errors.JobTooLarge: (413, None),
     errors.InvalidTensor: (422, None),
     errors.InvalidImage: (422, None),
     errors.InvalidInput: (422, None),

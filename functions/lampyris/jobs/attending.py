@@ -1,28 +1,29 @@
-"""What keeps jobs going: every wake-up looks at one job, does what it needs next, and sends the next wake-up.
+"""What keeps jobs going: every wake-up looks at one job, and does what it needs next.
 
-A job has one chain of wake-ups from when it is submitted until it has ended and all its duties are done. Each
+A job has one chain of wake-ups from before it is made until it has ended and all its duties are done. Each
 comes a lease after the one before, and says which beat the job had then: a job in whose name nothing happened
-since has lost its worker, or its message.
+since has lost its worker, or its message. A chain goes on before anything is done for the job, so that
+nothing that happens then can end it. Other wake-ups only save time.
 Source: the lease by observation is that of the DynamoDB Lock Client (record version numbers), which needs no
 two clocks to agree.
 """
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
-import msgspec
-
-from lampyris.errors import JobNotFound, Unavailable
+from lampyris.errors import JobNotFound
 from lampyris.jobs import transitions
-from lampyris.jobs.holding import LEASE_S
 from lampyris.jobs.job import Job
 from lampyris.jobs.jobs import Jobs
 from lampyris.jobs.slots import Slots
-from lampyris.jobs.wake_ups import LONGEST_DELAY_S, QueueName, WakeUp
+from lampyris.jobs.wake_ups import LEASE_S, LONGEST_DELAY_S, QueueName, WakeUp
 
 _SHARDS_AT_ONCE = 16
+# How often the time until the next wake-up is doubled while nothing happens: of a job whose worker may die,
+# and of one that has ended.
+_DOUBLED, _DOUBLED_AT_END = 2, 5
 
-# Does what its name says for a job that has ended; may be done twice. Raises: Unavailable to be tried again.
+# Does what its name says for a job that has ended; may be done twice. Whatever it raises, it is tried again.
 Duty = Callable[[Job], None]
 
 
@@ -48,6 +49,7 @@ class Attending:
         self._work = work
         self._duties = {
             transitions.RELEASE: self._release,
+            transitions.STOP_PARTS: self._stop_parts,
             transitions.TELL_PARENT: self._tell_parent,
         } | dict(duties)
         self._lease_s = lease_s
@@ -55,108 +57,139 @@ class Attending:
         self._draw = draw
 
     def attend(self, message: WakeUp) -> None:
-        """Look at the job of a wake-up.
+        """Look at the job of a wake-up; nothing happens if it is gone.
 
         Raises: TableUnavailable, QueueUnavailable; the message must come again then.
         """
         try:
-            job = self._jobs.get(message.job)
+            self._attend(message)
         except JobNotFound:
             return
-        if message.wake is not None and message.wake < job.wakes:
-            return  # delivered again: the chain is further
-        delay_s = self._lease_s
-        if job.ended:
-            job = self._do_duties(job)
-            if not job.duties:
-                return
-        elif job.parent is not None and self._is_over(job.parent):
-            self._jobs.cancel(job.id)
-            return
-        else:
-            waits_for_slot = not self._further(job, message)
-            if waits_for_slot:
-                delay_s = self._later(job)
-        if message.wake is None:
-            return
-        job = self._jobs.get(job.id)
-        number = message.wake + 1
-        if job.ended:
-            delay_s = self._later(job) if job.duty_tries else 0
-        self._jobs.queues.send("attend", WakeUp(job=job.id, wake=number, seen=job.beat), delay_s=delay_s)
-        # Only now: a chain may fork for a moment, but never ends.
-        self._jobs.change(job.id, lambda one: msgspec.structs.replace(one, wakes=max(one.wakes, number)))
 
-    def _further(self, job: Job, message: WakeUp) -> bool:
-        """Do what a job needs next; False if it waits for a slot."""
-        stands_still = message.seen == job.beat
-        if job.waits:
-            self._look_at_parts(job, stands_still=stands_still)
-            return True
+    def _attend(self, message: WakeUp) -> None:
+        still = 0
+        if message.wake is None:
+            job = self._jobs.get(message.job)
+        else:
+            wake, token = message.wake, message.token
+            job = self._jobs.change(message.job, lambda one: transitions.advanced(one, wake, token))
+            if not transitions.is_latest(job, wake, token):
+                return
+            still = message.still + 1 if message.seen == job.beat else 0
+            doubled = min(still, _DOUBLED_AT_END if job.ended else _DOUBLED)
+            delay_s = min(LONGEST_DELAY_S, self._lease_s * 2**doubled)
+            self._jobs.keep_going(job, wake=wake + 1, still=still, delay_s=delay_s)
+        if job.ended:
+            self._do_duties(job)
+        elif job.parent is not None and self._is_over(job.parent):
+            self._jobs.change(
+                job.id, lambda one: one if one.ended else transitions.cancelled(one, self._jobs.now())
+            )
+            self._jobs.look(job)
+        elif job.waits:
+            self._look_at_parts(job, still)
+        else:
+            self._look_at_worker(job, still)
+
+    def _look_at_worker(self, job: Job, still: int) -> None:
         if job.worker is not None:
-            if not stands_still:
-                return True
+            if still == 0:
+                return
             seen = job.beat
             job = self._jobs.change(job.id, lambda one: transitions.lost(one, seen, self._jobs.now()))
-            if job.ended or job.worker is not None:
-                return True
-        elif job.attempts > 0 and not stands_still and job.fruitless == 0 and message.wake is not None:
-            return True  # handed over: the next worker's message is on its way
-        if not self._slots.acquire(job):
-            return False
+            if job.worker is not None:
+                return
+            if job.ended:
+                self._do_duties(job)
+                return
+        if job.called:
+            if not _is_power_of_two(still):
+                return  # the message to its worker is on its way, and the more so the longer the queue is
+        else:
+            if not self._slots.acquire(job):
+                return
+            generation = job.generation
+            job = self._jobs.change(job.id, lambda one: transitions.called(one, generation))
+            if not job.called or job.generation != generation:
+                return
         self._jobs.queues.send(self._work(job), WakeUp(job=job.id), delay_s=self._back_off(job))
-        return True
 
-    def _look_at_parts(self, job: Job, *, stands_still: bool) -> None:
-        self._call(self._slots.release(job))
+    def _look_at_parts(self, job: Job, still: int) -> None:
+        if job.called and not job.needs_slot:
+            self._release(job)
+            # Once is enough; and who is called again later asks for slots again.
+            job = self._jobs.change(job.id, lambda one: transitions.not_called(one, job.generation))
         if job.shards is not None:
-            self._send_shards(job, again=stands_still)
+            self._look_at_shards(job, still)
             return
-        children = [self._find(child) for child in job.child_ids]
-        if all(child is not None and child.ended for child in children):
-            woken = self._jobs.change(job.id, lambda one: transitions.woken(one, self._jobs.now()))
-            self._jobs.look(woken)
-        elif stands_still:
-            for child in children:  # each has a chain of its own, unless whoever made it died before
-                if child is not None and not child.ended and child.wakes == 0:
-                    self._jobs.wake(child)
+        children = (self._find(child) for child in job.child_ids)
+        if job.state == "queued":
+            for child in children:
+                if child is not None and child.ended and child.state != "succeeded":
+                    self._jobs.retry(child.id)
+            self._jobs.change(job.id, lambda one: transitions.parts_begun(one, self._jobs.now()))
+            self._jobs.look(job)
+        elif all(child is None or child.ended for child in children):
+            self._wake(job)
 
-    def _send_shards(self, job: Job, *, again: bool) -> None:
+    def _look_at_shards(self, job: Job, still: int) -> None:
         """Give shards to the queue, so that some are under way; or once more, if nothing came of them."""
         shards = job.shards
         assert shards is not None
         if shards.is_complete:
-            woken = self._jobs.change(job.id, lambda one: transitions.woken(one, self._jobs.now()))
-            self._jobs.look(woken)
+            self._wake(job)
             return
-        if again or shards.sent == 0:
-            for shard in shards.outstanding(self._shards_at_once):
-                self._jobs.queues.send("batch", WakeUp(job=job.id, shard=shard))
+        missed = still > 1 and _is_power_of_two(still)
+        if missed:
+            seen = job.beat
+            job = self._jobs.change(
+                job.id, lambda one: transitions.shards_missed(one, seen, self._jobs.now())
+            )
+            if job.ended:
+                self._do_duties(job)
+                return
+        begins_again = job.state == "queued"
+        if missed or begins_again:
+            self._send_shards(job, shards.outstanding(self._shards_at_once))
+        if begins_again:
+            self._jobs.change(job.id, lambda one: transitions.parts_begun(one, self._jobs.now()))
         fill = min(shards.count, shards.finished + self._shards_at_once)
         if fill > shards.sent:
-            for shard in range(shards.sent, fill):
-                self._jobs.queues.send("batch", WakeUp(job=job.id, shard=shard))
-            self._jobs.change(job.id, lambda one: _sent(one, fill))
+            self._send_shards(job, range(shards.sent, fill))
+            self._jobs.change(job.id, lambda one: transitions.shards_sent(one, fill))
 
-    def _do_duties(self, job: Job) -> Job:
+    def _send_shards(self, job: Job, shards: Iterable[int]) -> None:
+        for shard in shards:
+            self._jobs.queues.send("batch", WakeUp(job=job.id, shard=shard))
+
+    def _wake(self, job: Job) -> None:
+        self._jobs.look(self._jobs.change(job.id, lambda one: transitions.woken(one, self._jobs.now())))
+
+    def _do_duties(self, job: Job) -> None:
         """Do what is left to do for a job that has ended; what fails is left for the next wake-up."""
+        generation = job.generation
+        told: dict[str, str] = {}
         for name in job.duties:
             try:
                 self._duties[name](job)
-            except Unavailable as error:
-                told = f"{name}: {error}"
-                return self._jobs.change(job.id, lambda one: transitions.duty_failed(one, name, told))  # noqa: B023 - called at once
-            job = self._jobs.change(job.id, lambda one: transitions.duty_done(one, name))  # noqa: B023 - as above
-        return job
+            except Exception as error:  # noqa: BLE001 - no duty may keep the others, or the chain, from going on
+                told[name] = str(error) or type(error).__name__
+            else:
+                self._jobs.change(job.id, lambda one: transitions.duty_done(one, name, generation))  # noqa: B023 - called at once
+        if told:
+            self._jobs.change(job.id, lambda one: transitions.duties_failed(one, told, generation))
 
     def _release(self, job: Job) -> None:
-        self._call(self._slots.release(job))
+        self._look(self._slots.release(job))
+
+    def _stop_parts(self, job: Job) -> None:
+        self._look(job.child_ids)  # who attends to them finds that their parent is over
 
     def _tell_parent(self, job: Job) -> None:
         assert job.parent is not None
-        self._jobs.queues.send("attend", WakeUp(job=job.parent))
+        self._look([job.parent])
 
-    def _call(self, jobs: Sequence[str]) -> None:
+    def _look(self, jobs: Iterable[str]) -> None:
         for one in jobs:
             self._jobs.queues.send("attend", WakeUp(job=one))
 
@@ -179,13 +212,6 @@ class Attending:
             return 0
         return int(self._draw() * min(LONGEST_DELAY_S, 2**job.fruitless))
 
-    def _later(self, job: Job) -> int:
-        """How long until a job that waits for a slot asks by itself; most are called before."""
-        most = min(LONGEST_DELAY_S, self._lease_s * 2 ** min(job.wakes, 5))
-        return int(most * (0.5 + self._draw() / 2))
 
-
-def _sent(job: Job, count: int) -> Job:
-    if job.shards is None or job.shards.sent >= count:
-        return job
-    return msgspec.structs.replace(job, shards=msgspec.structs.replace(job.shards, sent=count))
+def _is_power_of_two(count: int) -> bool:
+    return count > 0 and count & (count - 1) == 0

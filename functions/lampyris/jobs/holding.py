@@ -5,15 +5,11 @@ from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Any, Self
 
-from lampyris.errors import JobLost, Unavailable
+from lampyris.errors import JobLost, JobNotFound, Unavailable
 from lampyris.jobs import transitions
 from lampyris.jobs.job import Failure, Job, Progress, Shards
 from lampyris.jobs.jobs import Asked, Jobs
-from lampyris.jobs.wake_ups import QueueName, WakeUp
-
-# A third of a lease and less: two signs of life may be lost.
-BEAT_S = 10.0
-LEASE_S = 45
+from lampyris.jobs.wake_ups import BEAT_S, QueueName, WakeUp
 
 
 class Hold:
@@ -32,6 +28,7 @@ class Hold:
         self._since_s = clock()
         self._before_ms, self._before_usd = job.billed_ms, job.cost_usd
         self._lock = Lock()
+        self._ends = False
         self.job = job
 
     @property
@@ -49,15 +46,26 @@ class Hold:
 
     def hand_over(self, queue: QueueName) -> None:
         """Let go, and wake the next worker. Raises: as `beat`, QueueUnavailable."""
-        self._end(lambda job: transitions.let_go(self._billed(job), self._jobs.now()))
-        self._jobs.queues.send(queue, WakeUp(job=self.job.id))
+        self._end(lambda job: transitions.handed_over(self._billed(job), self._jobs.now()))
+        if self.job.ended:
+            self._jobs.look(self.job)
+        else:
+            self._jobs.queues.send(queue, WakeUp(job=self.job.id))
 
     def wait_for(self, children: Sequence[Asked]) -> None:
-        """Let go until the children, which are made here, have ended. Raises: as `hand_over`."""
+        """Let go until the children, at least one, have ended; those that are not there yet are made here.
+
+        Called again, it is with all children, those of before included: what has succeeded stays as it is. So
+        what a child is asked follows from what the job is asked, and from nothing that an attempt has chosen.
+        Raises: as `hand_over`; KeyReused if a child stands that was asked something else.
+        """
+        assert children
         for number, asked in enumerate(children):
             self._jobs.submit_child(self.job, number, asked)
-        count = len(children)
-        self._end(lambda job: transitions.waiting(self._billed(job), self._jobs.now(), children=count))
+        count, gang = len(children), all(child.kind == "member" for child in children)
+        self._end(
+            lambda job: transitions.waiting(self._billed(job), self._jobs.now(), children=count, gang=gang)
+        )
         self._jobs.look(self.job)
 
     def wait_for_shards(self, shards: Shards) -> None:
@@ -104,28 +112,27 @@ class Hold:
             transitions.check_held(job, self._worker, self._generation)
             return transition(job)
 
-        with self._lock:
-            self.job = self._jobs.change(self.job.id, checked)
+        self._write(checked)
 
     def _end(self, transition: transitions.Transition) -> None:
-        """Change the job for the last time; a lost answer is recognised by what the document says."""
-        wanted: Job | None = None
+        """Change the job for the last time; may be called again if it is not known whether that happened."""
 
         def checked(job: Job) -> Job:
-            nonlocal wanted
-            if wanted is not None and _is_of(job, wanted):
+            # Only the holder lays a job down without raising its generation: its answer was lost.
+            if self._ends and job.worker is None and job.generation == self._generation:
                 return job
             transitions.check_held(job, self._worker, self._generation)
-            wanted = transition(job)
-            return wanted
+            self._ends = True
+            return transition(job)
 
+        self._write(checked)
+
+    def _write(self, transition: transitions.Transition) -> None:
         with self._lock:
-            self.job = self._jobs.change(self.job.id, checked)
-
-
-def _is_of(found: Job, wanted: Job) -> bool:
-    """Say whether a document is the one that was to be written, or came of it."""
-    return found.generation == wanted.generation and found.beat >= wanted.beat and found.worker is None
+            try:
+                self.job = self._jobs.change(self.job.id, transition)
+            except JobNotFound as error:
+                raise JobLost(job=self.job.id) from error
 
 
 def take(
@@ -133,11 +140,11 @@ def take(
 ) -> Hold | None:
     """Take a job for a worker, whose name nobody else has; None if there is nothing to do for it.
 
-    Raises: TableUnavailable, JobNotFound.
+    Raises: TableUnavailable.
     """
     try:
         taken = jobs.change(job, lambda one: transitions.claimed(one, worker, jobs.now()))
-    except JobLost:
+    except (JobLost, JobNotFound):
         return None
     return Hold(jobs, taken, clock=clock, rate_usd_per_ms=rate_usd_per_ms)
 

@@ -9,6 +9,8 @@ State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 # What can be asked for; the last three are parts of those, which only their parents make.
 Kind = Literal["train", "evaluate", "tune", "batch", "fold", "trial", "member"]
 ENDED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
+# A document takes no more: DynamoDB's limit is 400 KB, and a job still grows by its log.
+MOST_BYTES = 350_000
 
 # How many lines of its log a job carries with it, and how long one may be.
 LOG_LINES = 30
@@ -81,9 +83,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     by which generation. `worker` holds the job; nobody holds it while it is None. `beat` grows with every
     sign of life. No clock decides: a job is lost when its beat stands still while a message was delayed.
 
-    `waits` says that the job needs no worker now: its children or its shards go on. `duties` are what is left
-    to do for a job that has ended, each of which may be done twice. `wakes` counts the wake-ups that keep it
-    going, so that a wake-up delivered twice makes no second chain of them.
+    `called` says that it has its slots and that a worker was called: only then it may be taken. `waits` says
+    that it needs no worker now: its children or its shards go on; a `gang` of children runs in its slots.
+    `fruitless` counts the attempts since it came further. `duties` are what is left to do for a job that has
+    ended, each of which may be done twice. `wakes` counts the wake-ups that keep it going, and `waker` is the
+    token of the last, so that what is delivered twice makes no second chain of them.
     """
 
     id: str
@@ -100,9 +104,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     worker: str | None = None
     beat: int = 0
     wakes: int = 0
+    waker: str = ""
     attempts: int = 0
     fruitless: int = 0
+    called: bool = False
     waits: bool = False
+    gang: bool = False
     progress: Progress = Progress()
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -124,6 +131,16 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def ended(self) -> bool:
         return self.state in ENDED
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to do for it."""
+        return self.ended and not self.duties
+
+    @property
+    def needs_slot(self) -> bool:
+        """Whether it counts as under way; children need slots of their own, shards and a gang do not."""
+        return not self.ended and (not self.waits or self.shards is not None or self.gang)
 
     @property
     def listed(self) -> bool:

@@ -1,18 +1,27 @@
 """Jobs by name: submitted once, read, and changed by conditional writes alone."""
 
 import hashlib
+import secrets
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from lampyris.errors import ItemChanged, ItemExists, ItemNotFound, JobNotFound, KeyReused, TableUnavailable
+from lampyris.errors import (
+    ItemChanged,
+    ItemExists,
+    ItemNotFound,
+    JobNotFound,
+    JobTooLarge,
+    KeyReused,
+    TableUnavailable,
+)
 from lampyris.jobs import transitions
-from lampyris.jobs.job import Job, Kind, child_id, decode_job, encode_job
+from lampyris.jobs.job import MOST_BYTES, Job, Kind, child_id, decode_job, encode_job
 from lampyris.jobs.table import JOBS_LIST, Item, Table
 from lampyris.jobs.transitions import Transition
-from lampyris.jobs.wake_ups import Queues, WakeUp
+from lampyris.jobs.wake_ups import LEASE_S, Queues, WakeUp
 
 _KEY = "job#"
 # Nobody writes a job that often at once; who meets this many is told to come again.
@@ -34,29 +43,39 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Jobs:
-    """The jobs of a deployment. `now` is for people: no decision follows from it."""
+    """The jobs of a deployment. `now` is for people: no decision follows from it.
 
-    def __init__(self, table: Table, queues: Queues, *, now: Callable[[], datetime]) -> None:
+    `token` makes a name that nothing else has, for a message.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        queues: Queues,
+        *,
+        now: Callable[[], datetime],
+        token: Callable[[], str] = secrets.token_urlsafe,
+    ) -> None:
         self.table = table
         self.queues = queues
         self.now = now
+        self._token = token
 
     def submit(self, asked: Asked) -> Job:
-        """Make a job and wake who attends to it; the same key again is the same job.
+        """Make a job and have it attended to; the same key again is the same job.
 
-        Raises: KeyReused if that key made another job; TableUnavailable, QueueUnavailable: ask again then.
+        Raises: KeyReused if that key made another job; JobTooLarge; TableUnavailable, QueueUnavailable: ask
+        again then.
         """
-        job = self._make(job_id(asked.by, asked.key), asked, parent=None)
-        if not job.ended:
-            self.wake(job)
-        return job
+        return self._make(job_id(asked.by, asked.key), asked, parent=None)
 
     def submit_child(self, parent: Job, number: int, asked: Asked) -> Job:
-        """Make a part of a job, and wake who attends to it. Raises: as `submit`."""
-        job = self._make(child_id(parent.id, number), asked, parent=parent.id)
-        if not job.ended:
-            self.wake(job)
-        return job
+        """Make a part of a job, or begin it again if it did not succeed, and have it attended to.
+
+        Raises: as `submit`.
+        """
+        child = self._make(child_id(parent.id, number), asked, parent=parent.id)
+        return self.retry(child.id) if child.ended and child.state != "succeeded" else child
 
     def get(self, job: str) -> Job:
         """Raises: JobNotFound, TableUnavailable."""
@@ -70,7 +89,7 @@ class Jobs:
     def change(self, job: str, transition: Transition) -> Job:
         """Apply a transition to the latest state of a job; written if it changes anything.
 
-        Raises: JobNotFound, TableUnavailable, and what the transition raises.
+        Raises: JobNotFound, JobTooLarge, TableUnavailable, and what the transition raises.
         """
         for _ in range(_TRIES):
             item = self._item(job)
@@ -79,7 +98,7 @@ class Jobs:
             if after == before:
                 return before
             try:
-                self.table.replace(item, encode_job(after))
+                self.table.replace(item, _encode(after))
             except ItemChanged:
                 continue  # by another, or by this very call: the transition finds out
             return after
@@ -89,16 +108,24 @@ class Jobs:
         """Raises: JobNotFound, IllegalTransition, TableUnavailable, QueueUnavailable."""
         ended = self.change(job, lambda one: transitions.cancelled(one, self.now()))
         self.look(ended)
-        for child in ended.child_ids:
-            self.queues.send("attend", WakeUp(job=child))  # who attends finds that its parent has ended
         return ended
 
     def retry(self, job: str) -> Job:
-        """Raises: JobNotFound, IllegalTransition, TableUnavailable, QueueUnavailable."""
-        again = self.change(job, lambda one: transitions.retried(one, self.now()))
-        if not again.ended:
-            self.wake(again)
-        return again
+        """Begin a job again, and what did not succeed of its children.
+
+        Raises: JobNotFound, IllegalTransition, TableUnavailable, QueueUnavailable.
+        """
+        while True:
+            before = self.get(job)
+            if transitions.retried(before, self.now()) is before:
+                return before
+            # As when it was made: first a new chain. The old one may go on for one wake-up, if for any.
+            number = before.wakes + 1
+            self.keep_going(before, wake=number)
+            after = self.change(job, lambda one: self._retried(one, number))  # noqa: B023 - called at once
+            if not after.ended:
+                self.look(after)
+                return after
 
     def forget(self, job: str) -> None:
         """Remove what the table holds of a job; nothing happens if it is gone.
@@ -114,9 +141,10 @@ class Jobs:
                 continue
             return
 
-    def wake(self, job: Job) -> None:
-        """Start the chain of wake-ups that keeps a job going, or join it. Raises: QueueUnavailable."""
-        self.queues.send("attend", WakeUp(job=job.id, wake=job.wakes))
+    def keep_going(self, job: Job, *, wake: int, still: int = 0, delay_s: int = LEASE_S) -> None:
+        """Send the wake-up of this number in a job's chain. Raises: QueueUnavailable."""
+        message = WakeUp(job=job.id, wake=wake, token=self._token(), seen=job.beat, still=still)
+        self.queues.send("attend", message, delay_s=delay_s)
 
     def look(self, job: Job) -> None:
         """Have a job attended to now, whatever its chain does. Raises: QueueUnavailable."""
@@ -138,15 +166,21 @@ class Jobs:
             changed_at=now,
             parent=parent,
         )
-        listed = (JOBS_LIST, place(job)) if parent is None else None
+        data = _encode(job)
+        self.keep_going(job, wake=0)  # first: a job that stands has a chain, whoever dies now
         try:
-            self.table.create(_KEY + name, encode_job(job), listed)
+            self.table.create(_KEY + name, data, (JOBS_LIST, place(job)) if parent is None else None)
         except ItemExists:
-            found = self.get(name)
-            if found.digest != job.digest:
+            job, digest = self.get(name), job.digest
+            if job.digest != digest:
                 raise KeyReused(key=asked.key) from None
-            return found
+        if not job.ended:
+            self.look(job)
         return job
+
+    def _retried(self, job: Job, number: int) -> Job:
+        """Begin a job again, unless its chain has come past the wake-up of that number meanwhile."""
+        return job if job.wakes > number else transitions.retried(job, self.now())
 
     def _item(self, job: str) -> Item:
         try:
@@ -158,6 +192,13 @@ class Jobs:
 def job_id(by: str, key: str) -> str:
     """Name a job by who asked for it and by which key."""
     return hashlib.sha256(msgspec.json.encode((by, key))).hexdigest()[:_ID_DIGITS]
+
+
+def _encode(job: Job) -> bytes:
+    data = encode_job(job)
+    if len(data) > MOST_BYTES:
+        raise JobTooLarge(size_bytes=len(data), limit_bytes=MOST_BYTES)
+    return data
 
 
 def place(job: Job) -> str:

@@ -1,16 +1,17 @@
 """How many jobs may be under way at once: of one tenant, for one model, in all.
 
-Each slot list is one document: who holds a slot, and who waits for one. A job that ended without giving its
-slot back is found out when the slots are full, so that no crash takes a slot away for good.
+Each list of slots is one document: who holds a slot, and who waits for one. A job that needs its slot no more
+without having given it back is found out when the slots are full, so that no crash takes a slot for good.
 """
 
 from collections.abc import Callable, Sequence
 
 import msgspec
 
-from lampyris.errors import ItemChanged, ItemExists, ItemNotFound, TableUnavailable
+from lampyris.errors import ItemChanged, ItemExists, ItemNotFound, JobNotFound, TableUnavailable
 from lampyris.jobs.job import Job
-from lampyris.jobs.table import Item, Table
+from lampyris.jobs.jobs import Jobs
+from lampyris.jobs.table import Item
 
 _TRIES = 50
 _MOST_WAITING = 500  # whoever waits beyond that is not called, and asks again by itself
@@ -25,8 +26,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Slots(msgspec.Struct, frozen=True, kw_only=True):
+    """`asked` counts who got a slot, also if it had it: who removes one finds out that it is wanted again."""
+
     holders: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
+    asked: int = 0
 
 
 _decode = msgspec.json.Decoder(_Slots).decode
@@ -34,33 +38,30 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Slots:
-    """`is_over` says whether a job needs no slot any more: it has ended, or it waits, or it is gone."""
-
-    def __init__(self, table: Table, limits: Limits, *, is_over: Callable[[str], bool]) -> None:
-        self._table = table
+    def __init__(self, jobs: Jobs, limits: Limits) -> None:
+        self._jobs = jobs
         self._limits = limits
-        self._is_over = is_over
 
     def acquire(self, job: Job) -> bool:
-        """Take the slots that a job needs; if one is not free, take none, and wait to be called.
+        """Take the slots that a job needs, one after the other; False if it has to wait to be called.
+
+        It keeps those that it has while it waits for the next: as all take them in the same order, somebody
+        always goes on.
+        Raises: TableUnavailable.
+        """
+        return all(self._take(key, most, job.id) for key, most in self._needed(job))
+
+    def release(self, job: Job) -> Sequence[str]:
+        """Give back the slots of a job that needs them no more; return which jobs to call now.
 
         Raises: TableUnavailable.
         """
-        taken: list[str] = []
-        for key, most in self._needed(job):
-            if not self._take(key, most, job.id):
-                for other in taken:
-                    self._give_back(other, job.id)
-                return False
-            taken.append(key)
-        return True
-
-    def release(self, job: Job) -> Sequence[str]:
-        """Give a job's slots back; return which jobs to call now. Raises: TableUnavailable."""
-        called = [self._give_back(key, job.id) for key, _ in self._needed(job)]
-        return tuple(dict.fromkeys(one for one in called if one is not None))
+        called = [one for key, most in self._needed(job) for one in self._give_back(key, most, job.id)]
+        return tuple(dict.fromkeys(called))
 
     def _needed(self, job: Job) -> list[tuple[str, int]]:
+        if job.kind == "member":
+            return []  # it runs in its parent's
         # The narrowest first: who floods waits for slots of its own, and not before those that all share.
         needed = [(f"slots#by#{job.by}", self._limits.by_tenant)]
         if job.model is not None:
@@ -69,51 +70,67 @@ class Slots:
 
     def _take(self, key: str, most: int, job: str) -> bool:
         def take(slots: _Slots) -> _Slots:
-            if job in slots.holders:
-                return slots
-            holders = slots.holders
-            if len(holders) >= most:
-                holders = tuple(one for one in holders if not self._is_over(one))
-            if len(holders) >= most:
-                waits = job in slots.waiting or len(slots.waiting) >= _MOST_WAITING
-                return _Slots(holders=holders, waiting=slots.waiting if waits else (*slots.waiting, job))
-            waiting = tuple(one for one in slots.waiting if one != job)
-            return _Slots(holders=(*holders, job), waiting=waiting)
-
-        return job in self._change(key, take)[1].holders
-
-    def _give_back(self, key: str, job: str) -> str | None:
-        """Give a slot back; return who waited for it the longest."""
-
-        def give_back(slots: _Slots) -> _Slots:
-            if job not in slots.holders:
-                return slots
+            holders, waiting = slots.holders, slots.waiting
+            if job not in holders:
+                if len(holders) >= most:
+                    holders = tuple(filter(self._is_needed, holders))
+                free = most - len(holders)
+                if free > 0 and job not in waiting[:free]:
+                    waiting = (*filter(self._is_needed, waiting[:free]), *waiting[free:])
+                if job not in waiting and len(waiting) < max(free, _MOST_WAITING):
+                    waiting = (*waiting, job)
+                if free <= 0 or job not in waiting[:free]:
+                    return _Slots(holders=holders, waiting=waiting, asked=slots.asked)
+                holders = (*holders, job)
             return _Slots(
-                holders=tuple(one for one in slots.holders if one != job), waiting=slots.waiting[1:]
+                holders=holders,
+                waiting=tuple(one for one in waiting if one != job),
+                asked=slots.asked + 1,
             )
 
-        before, after = self._change(key, give_back)
-        return before.waiting[0] if before.waiting and before != after else None
+        return job in self._change(key, take).holders
 
-    def _change(self, key: str, change: Callable[[_Slots], _Slots]) -> tuple[_Slots, _Slots]:
+    def _give_back(self, key: str, most: int, job: str) -> Sequence[str]:
+        """Give a slot back, or the place of one who waits; return those who may have a free slot now."""
+
+        def give_back(slots: _Slots) -> _Slots:
+            # It is read here, after the slots: if it takes them again meanwhile, these have changed.
+            if self._is_needed(job):
+                return slots
+            return _Slots(
+                holders=tuple(one for one in slots.holders if one != job),
+                waiting=tuple(one for one in slots.waiting if one != job),
+                asked=slots.asked,
+            )
+
+        slots = self._change(key, give_back)
+        return slots.waiting[: max(0, most - len(slots.holders))]
+
+    def _is_needed(self, job: str) -> bool:
+        try:
+            return self._jobs.get(job).needs_slot
+        except JobNotFound:
+            return False
+
+    def _change(self, key: str, change: Callable[[_Slots], _Slots]) -> _Slots:
         for _ in range(_TRIES):
             item = self._find(key)
             before = _Slots() if item is None else _decode(item.data)
             after = change(before)
             if after == before:
-                return before, after
+                return before
             try:
                 if item is None:
-                    self._table.create(key, _encode(after))
+                    self._jobs.table.create(key, _encode(after))
                 else:
-                    self._table.replace(item, _encode(after))
+                    self._jobs.table.replace(item, _encode(after))
             except (ItemChanged, ItemExists):
                 continue
-            return before, after
+            return after
         raise TableUnavailable(operation="change slots", cause="too many writers")
 
     def _find(self, key: str) -> Item | None:
         try:
-            return self._table.get(key)
+            return self._jobs.table.get(key)
         except ItemNotFound:
             return None

@@ -6,21 +6,28 @@ import msgspec
 
 # SQS delays no message for longer.
 LONGEST_DELAY_S = 900
-# Where a message goes: to who attends to jobs, to who trains, to who predicts, to where failed jobs wait.
-QueueName = Literal["attend", "train", "batch", "dead"]
+# How long a job may show no sign of life, and how often its worker shows one: three may be lost.
+LEASE_S = 45
+BEAT_S = 10.0
+# Where a message goes: to who attends to jobs, to who trains, in functions or on machines, to who predicts,
+# to where failed jobs wait.
+QueueName = Literal["attend", "train", "machines", "batch", "dead"]
 
 
 class WakeUp(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Look at this job: for a worker, there is something to do; for who attends, time has passed.
 
-    `wake` is the number in the chain that keeps a job going, `seen` its beat when the message was sent: who
-    gets it a lease later, and finds the same beat, knows that nothing happened meanwhile. Both are None in a
-    wake-up outside the chain. `shard` is a part of a batch.
+    `wake` is the number in the chain that keeps a job going, None outside of it; `token` tells messages of
+    the same number apart. `seen` is the job's beat when the message was sent: who gets it a lease later, and
+    finds the same beat, knows that nothing happened meanwhile; `still` counts how often that was so before.
+    `shard` is a part of a batch.
     """
 
     job: str
     wake: int | None = None
+    token: str = ""
     seen: int | None = None
+    still: int = 0
     shard: int | None = None
 
 

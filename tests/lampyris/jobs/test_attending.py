@@ -28,10 +28,9 @@ class World:
         self.under_way: list[str] = []
         self.workers = 0
         self.work = work
-        slots = Slots(self.jobs.table, limits or Limits(), is_over=self._is_over)
         self.attending = Attending(
             self.jobs,
-            slots,
+            Slots(self.jobs, limits or Limits()),
             work=lambda _: "train",
             duties={
                 "notify": lambda job: self.notified.append(job.id),
@@ -42,10 +41,6 @@ class World:
 
     def _now(self) -> datetime:
         return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.queues.time_s)
-
-    def _is_over(self, job: str) -> bool:
-        found = self.jobs.get(job)
-        return found.ended or found.waits
 
     def step(self) -> bool:
         """Deliver one message; False if none waits."""
