@@ -25,7 +25,7 @@ The classes are written out, as dataclasses would cost a cold start half a milli
     │       GateFailed, UnsignedUpload, BadSignature, InvalidInstructions, UploadGone
     └── Unavailable              try again later
         ├── StoreUnavailable, ArtifactDamaged, DocumentDamaged, InferenceFailed
-        ├── TableUnavailable, QueueUnavailable
+        ├── TableUnavailable, QueueUnavailable, NotificationFailed
         └── OutOfMemory, StorageFull, DeadlineExceeded, ModelLoading
 """
 
@@ -664,6 +664,12 @@ class QueueUnavailable(Unavailable):
         super().__init__(f"A queue could not {operation}: {cause}")
         self.operation = operation
         self.cause = cause
+
+
+class NotificationFailed(_SaysWhy, Unavailable):
+    """Nobody took the news that a job has ended."""
+
+    code = "notification-failed"
 
 
 class ArtifactDamaged(Unavailable):

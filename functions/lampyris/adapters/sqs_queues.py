@@ -34,6 +34,16 @@ class SqsQueues:
         except CallFailed as error:
             raise QueueUnavailable(operation=f"send to {queue}", cause=error.cause) from error
 
+    def put_off(self, queue: QueueName, receipt: str, *, delay_s: int) -> None:
+        """Let a message that was received come again after a delay. Raises: QueueUnavailable."""
+        try:
+            with calling():
+                self._client.change_message_visibility(
+                    QueueUrl=self._urls[queue], ReceiptHandle=receipt, VisibilityTimeout=delay_s
+                )
+        except CallFailed as error:
+            raise QueueUnavailable(operation=f"put a message of {queue} off", cause=error.cause) from error
+
 
 def _attributes(why: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """Say why as SQS takes it: no text is empty, or too long, or holds what is no text."""

@@ -78,6 +78,7 @@ PROBLEMS: dict[type[errors.LampyrisError], tuple[int, str | None]] = {
     errors.InputChanged: (409, None),
     errors.TableUnavailable: (503, "The table of jobs cannot be reached. Try again."),
     errors.QueueUnavailable: (503, "The queues cannot be reached. Try again."),
+    errors.NotificationFailed: (503, "Nobody took the news that a job has ended."),
     errors.ObjectNotFound: (500, "A part of the model is not in the store."),
     errors.StoreUnavailable: (
         503,
