@@ -8,12 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from lampyris.adapters.memory_queues import MemoryQueues
+from lampyris.adapters.memory_table import MemoryTable
 from lampyris.adapters.object_store import memory_store
 from lampyris.control.call import Caller, Registry
 from lampyris.control.verbs import VERBS
 from lampyris.domain.manifest import Artifact, Change, Manifest
 from lampyris.domain.signature import Signature, TensorSpec
 from lampyris.domain.store import Store
+from lampyris.jobs.jobs import Jobs
 from lampyris.registry.aliases import publish_to_alias
 from lampyris.registry.blobs import put_blobs
 from lampyris.registry.changes import Author
@@ -36,7 +39,8 @@ def store() -> Store:
 
 @pytest.fixture
 def registry(store: Store) -> Registry:
-    return Registry(store=store, now=lambda: NOW, backups=memory_store())
+    jobs = Jobs(MemoryTable(), MemoryQueues(), now=lambda: NOW)
+    return Registry(store=store, now=lambda: NOW, backups=memory_store(), jobs=jobs)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """What verbs ask of the bucket, held against what the template lets their functions ask of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from itertools import count
@@ -19,6 +19,8 @@ from lampyris.control.verbs import VERBS
 from lampyris.domain.manifest import Artifact, Change, Evidence, Manifest, Rejection
 from lampyris.domain.signature import Signature
 from lampyris.domain.store import Generation, Store
+from lampyris.jobs.dead_letters import DeadLetter
+from lampyris.jobs.specs import BatchSpec
 from lampyris.registry.aliases import publish_to_alias
 from lampyris.registry.blobs import put_blobs, release
 from lampyris.registry.changes import Author
@@ -27,7 +29,7 @@ from lampyris.registry.versions import commit_version
 
 TEMPLATE = Path(__file__).parents[3] / "template.yaml"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-KEEPING = {"backup", "restore", "gc", "erase"}
+KEEPING = {"backup", "restore", "gc", "erase", "jobs purge"}
 ACTIONS = {
     "get": "s3:GetObject",
     "get_if_changed": "s3:GetObject",
@@ -71,6 +73,16 @@ class Guarded:
         self._store.purge(generations)
 
 
+class NoLetters:
+    """A queue of failed jobs that is empty."""
+
+    def receive(self, limit: int) -> Sequence[DeadLetter]:
+        return ()
+
+    def remove(self, letter: DeadLetter) -> None:
+        raise AssertionError(letter)
+
+
 def permit_of(role: str) -> Permit:
     """Return what raises where a role's statements about the bucket do not allow a call."""
     (policy,) = yaml_parse(TEMPLATE.read_text())["Resources"][role]["Properties"]["Policies"]
@@ -112,7 +124,7 @@ def _guarded(store: Store, role: str) -> Store:
     return cast("Store", Guarded(store, permit_of(role)))
 
 
-def _run(name: str, registry: Registry, *, key: str, **arguments: Any) -> Any:
+def _run(name: str, registry: Registry, /, *, key: str, **arguments: Any) -> Any:
     """Run a verb with the rights of the function that runs it."""
     (verb,) = (verb for verb in VERBS if verb.name == name)
     role = "KeepRole" if name in KEEPING else "ControlRole"
@@ -126,10 +138,11 @@ def test_verbs_ask_no_more_of_the_bucket_than_their_functions_may(
     keys = count(1)
     asked = set()
 
-    def run(name: str, **arguments: Any) -> Any:
+    def run(name: str, /, **arguments: Any) -> Any:
         asked.add(name)
         return _run(name, registry, key=f"key {next(keys)}", **arguments)
 
+    registry = msgspec.structs.replace(registry, dead_letters=NoLetters())
     (bill,) = put_blobs(store, "iris/bill", [b"{}"])
     for upload in ("a", "b", "c", "d"):
         publish(upload=upload)
@@ -164,10 +177,39 @@ def test_verbs_ask_no_more_of_the_bucket_than_their_functions_may(
     run("restore")
     run("versions delete", model="iris", version=5)
     run("audit verify")
+    _run_jobs(run, registry)
     run("gc", grace_s=0)
     run("erase", model="iris", confirm="iris")
 
     assert asked == {verb.name for verb in VERBS}
+
+
+def _run_jobs(run: Callable[..., Any], registry: Registry) -> None:
+    """Run the verbs about jobs on one whose files stand where jobs write."""
+    assert registry.jobs is not None
+    data = run("data open", name="rows.csv").key
+    registry.store.put(data, b"1")
+    for place in (data, "batch/iris/rows/", "watch/iris/data/x", "uploads/" + "0" * 32):
+        registry.store.put(f"{place}x" if place.endswith("/") else place, b"1")
+        job = run("jobs submit", spec=BatchSpec(model="iris", input=place)).job
+    for name in ("rows.ndjson", "many/0.ndjson"):
+        registry.store.put(f"jobs/{job}/1/{name}", b"{}")
+    registry.jobs.change(
+        job,
+        lambda one: msgspec.structs.replace(
+            one,
+            state="failed",
+            results={"rows": f"jobs/{job}/1/rows.ndjson", "many": f"jobs/{job}/1/many/"},
+        ),
+    )
+    run("jobs list")
+    run("jobs show", job=job)
+    assert len(run("jobs results", job=job).items) == 2
+    run("jobs retry", job=job)
+    run("jobs redrive")
+    run("jobs cancel", job=job)
+    registry.jobs.change(job, lambda one: msgspec.structs.replace(one, duties=()))
+    assert run("jobs purge", job=job).objects == 2
 
 
 @pytest.mark.parametrize("before", ["nothing", "an audit of its own"])

@@ -15,7 +15,7 @@ from lampyris_local.cloud.stack import Place, Route
 
 RESOURCES = yaml_parse((Path(__file__).parents[3] / "template.yaml").read_text())["Resources"]
 # What gets the right to remove for good.
-KEEPING = {"gc", "erase", "backup", "restore"}
+KEEPING = {"gc", "erase", "backup", "restore", "jobs purge"}
 
 every_verb = pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
 

@@ -13,12 +13,15 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
+from lampyris.adapters.memory_queues import MemoryQueues
+from lampyris.adapters.memory_table import MemoryTable
 from lampyris.adapters.object_store import memory_store
 from lampyris.adapters.telemetry import Telemetry
 from lampyris.bootstrap import Control
 from lampyris.domain.store import Store
 from lampyris.http.control.function import ControlFunction
 from lampyris.http.predict_function import PredictFunction
+from lampyris.jobs.jobs import Jobs
 
 TEMPLATE = Path(__file__).parents[4] / "template.yaml"
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -50,7 +53,7 @@ class Answer:
 Ask = Callable[..., Answer]
 
 
-def control_of(store: Store) -> Control:
+def control_of(store: Store, jobs: Jobs) -> Control:
     """Wire the function with a clock that stands and identifiers that count."""
     ids = count(1)
     return Control(
@@ -60,16 +63,22 @@ def control_of(store: Store) -> Control:
         clock=perf_counter,
         now=lambda: NOW,
         new_id=lambda: f"{next(ids):032x}",
+        open_jobs=lambda: jobs,
     )
 
 
 @pytest.fixture
-def control_function(store: Store) -> ControlFunction:
-    return _function_of(store)
+def jobs() -> Jobs:
+    return Jobs(MemoryTable(), MemoryQueues(), now=lambda: NOW)
 
 
-def _function_of(store: Store) -> ControlFunction:
-    return ControlFunction(control_of(store), Telemetry("control", now_s=time), init_ms=12.5)
+@pytest.fixture
+def control_function(store: Store, jobs: Jobs) -> ControlFunction:
+    return _function_of(control_of(store, jobs))
+
+
+def _function_of(control: Control) -> ControlFunction:
+    return ControlFunction(control, Telemetry("control", now_s=time), init_ms=12.5)
 
 
 @pytest.fixture
@@ -85,9 +94,9 @@ def ask_in(control_function: ControlFunction) -> Callable[[float], Ask]:
 
 
 @pytest.fixture
-def asking_of() -> Callable[[Store], Ask]:
+def asking_of(jobs: Jobs) -> Callable[[Store], Ask]:
     """Ask a control function of a store of one's own."""
-    return lambda store: _asking(_function_of(store), 29.0)
+    return lambda store: _asking(_function_of(control_of(store, jobs)), 29.0)
 
 
 def _asking(function: ControlFunction, left_s: float) -> Ask:

@@ -17,6 +17,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from lampyris.http.control.openapi import document
+from lampyris.jobs.jobs import Asked, Jobs, job_id
 
 CHECKS = [
     not_a_server_error,
@@ -28,10 +29,12 @@ CHECKS = [
 ]
 # What the model `glow` answers, so that answers are looked at and not problems alone.
 ROWS = [[0.5] * 8, [1.0] * 8]
+RECIPE = 'name = "glow"\n[dataset]\nsource = "sklearn"\nname = "digits"\n'
 EXAMPLES: dict[str, Any] = {
     "/predict": {"inputs": ROWS},
     "/infer": {"inputs": [{"name": "features", "shape": [2, 8], "datatype": "FP32", "data": ROWS}]},
     ":predict": {"instances": ROWS},
+    "/jobs": {"spec": {"kind": "train", "recipe": RECIPE}},
     ":classify": {"examples": [{"features": row} for row in ROWS]},
 }
 # Names that lead somewhere, and one that does not: random ones never would.
@@ -42,6 +45,7 @@ NAMES: dict[str, list[Any]] = {
     "label": ["live"],
     "alias": ["live", "dusk"],
     "upload": ["glow-0", "dusk"],
+    "job": [job_id("ana", "k"), "dusk"],
 }
 NUMBERS = [1, 2]
 
@@ -56,7 +60,7 @@ def with_known_names() -> dict[str, Any]:
     for path, item in described["paths"].items():
         for operation in item.values():
             for ending, example in EXAMPLES.items():
-                if path.endswith(ending):
+                if path.endswith(ending) and "requestBody" in operation:
                     operation["requestBody"]["content"]["application/json"]["example"] = example
             for parameter in operation.get("parameters", []):
                 if parameter.get("in") == "path":
@@ -81,7 +85,8 @@ SCHEMA = schemathesis.openapi.from_dict(with_known_names(), config=CONFIG)
 
 
 @pytest.fixture
-def models(publish_linear: Any, publish_picture: Any) -> None:
+def models(publish_linear: Any, publish_picture: Any, jobs: Jobs) -> None:
+    jobs.submit(Asked(kind="train", by="ana", key="k", spec={"recipe": RECIPE}, model="glow"))
     publish_linear("glow")
     publish_linear("glow", seed=1)
     publish_picture("picture")

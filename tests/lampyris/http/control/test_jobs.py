@@ -14,6 +14,9 @@ from lampyris.adapters.memory_table import MemoryTable
 from lampyris.adapters.object_store import memory_store
 from lampyris.adapters.telemetry import Telemetry
 from lampyris.bootstrap import Control
+from lampyris.control.call import Caller, Registry
+from lampyris.control.jobs import ListJobs, list_all
+from lampyris.errors import NoJobs
 from lampyris.http.control.function import ControlFunction
 from lampyris.jobs import transitions
 from lampyris.jobs.dead_letters import DeadLetter
@@ -411,10 +414,8 @@ def test_data_get_a_place_of_their_own(ask: Ask) -> None:
     assert ask("POST", "/data", {"name": "../x"}).status == 400
 
 
-def test_where_nothing_runs_there_are_no_jobs(asking_of: Any) -> None:
-    ask = asking_of(memory_store())
+def test_where_nothing_runs_there_are_no_jobs(store: MemoryStore) -> None:
+    registry = Registry(store=store, now=lambda: START)
 
-    answer = ask("POST", "/jobs", TRAIN)
-
-    assert (answer.status, answer.document["code"]) == (409, "no-jobs")
-    assert "--endpoint" in answer.document["detail"]
+    with pytest.raises(NoJobs, match="--endpoint"):
+        list_all(registry, ListJobs(), Caller(by="ana", key="k"))

@@ -26,6 +26,7 @@ VALUES = {
     "label": "live",
     "alias": "live",
     "upload": "glow-0",
+    "job": "0" * 32,
 }
 
 

@@ -28,7 +28,8 @@ TEXTS = st.one_of(
 VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=5)),
     lambda inner: st.one_of(
-        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["version", "weight", "x"]), inner)
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from(["version", "weight", "kind", "recipe", "x"]), inner),
     ),
     max_leaves=6,
 )
@@ -43,6 +44,10 @@ MEMBERS = [
     "files",
     "release",
     "model",
+    "spec",
+    "webhook",
+    "state",
+    "name",
 ]
 
 
@@ -55,7 +60,7 @@ def versions(publish_linear: Any) -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     verb=st.sampled_from(VERBS),
-    names=st.fixed_dictionaries(dict.fromkeys(("model", "alias", "version", "upload"), SEGMENTS)),
+    names=st.fixed_dictionaries(dict.fromkeys(("model", "alias", "version", "upload", "job"), SEGMENTS)),
     headers=HEADERS,
     query=st.dictionaries(st.sampled_from(MEMBERS), TEXTS, max_size=3),
     body=st.one_of(
