@@ -33,6 +33,7 @@ from lampyris_build.training.checkpoint import Checkpoint, starting_from, traini
 from lampyris_build.training.history import History
 from lampyris_build.training.log import log_for
 from lampyris_build.training.loop import train
+from lampyris_build.training.team import Team
 
 _ESTIMATORS = (LinearModel, LogisticModel, SvmModel, ForestModel, BoostingModel, SklearnModel)
 _IMPORTED = (OnnxModel, KerasModel, HuggingFaceModel)
@@ -53,11 +54,12 @@ def make(
     *,
     stage: Stage,
     folder: Path | None = None,
+    team: Team | None = None,
 ) -> Made:
     """Make the recipe's model.
 
     A network's training keeps its checkpoint in `folder`, and goes on from it. What it takes down is in
-    `folder`/log.
+    `folder`/log. The `team` trains along (see `train`).
 
     Raises: BuildError.
     """
@@ -101,6 +103,7 @@ def make(
         stage=stage,
         checkpoint=checkpoint,
         log=log,
+        team=team,
     )
     stage.outcome = str(history)
     example = task.asked(dataset.train.take(slice(0, 2))).inputs

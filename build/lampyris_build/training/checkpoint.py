@@ -71,7 +71,7 @@ class Checkpoint:
     def save(self, state: State) -> None:
         """Keep the state in place of the one before. Raises: WriteFailed; the one before is intact then."""
         tensors: dict[str, torch.Tensor] = {}
-        document = json.dumps(_without_tensors(state, "", tensors))
+        document = json.dumps(without_tensors(state, "", tensors))
         write_atomically(self.path, save(tensors, {"digest": self._digest, "state": document}))
         self._saved_s = monotonic()
 
@@ -83,12 +83,12 @@ class Checkpoint:
                 if metadata.get("digest") != self._digest:
                     return None
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
-                return _with_tensors(json.loads(metadata["state"]), tensors)
+                return with_tensors(json.loads(metadata["state"]), tensors)
         except (OSError, SafetensorError, ValueError, KeyError):
             return None
 
 
-def _without_tensors(state: State, name: str, tensors: dict[str, torch.Tensor]) -> Any:
+def without_tensors(state: State, name: str, tensors: dict[str, torch.Tensor]) -> Any:
     """Put the tensors of a state aside; what is left is JSON that says where they were.
 
     Dicts become lists of pairs, since their keys may be numbers.
@@ -100,24 +100,24 @@ def _without_tensors(state: State, name: str, tensors: dict[str, torch.Tensor]) 
             return {"tensor": name}
         case Mapping():
             return {
-                "dict": [[key, _without_tensors(one, f"{name}/{key}", tensors)] for key, one in state.items()]
+                "dict": [[key, without_tensors(one, f"{name}/{key}", tensors)] for key, one in state.items()]
             }
         case list() | tuple():
             kind = "tuple" if isinstance(state, tuple) else "list"
-            return {kind: [_without_tensors(one, f"{name}/{at}", tensors) for at, one in enumerate(state)]}
+            return {kind: [without_tensors(one, f"{name}/{at}", tensors) for at, one in enumerate(state)]}
         case _:
             return state
 
 
-def _with_tensors(document: Any, tensors: Mapping[str, torch.Tensor]) -> State:
+def with_tensors(document: Any, tensors: Mapping[str, torch.Tensor]) -> State:
     match document:
         case {"tensor": name}:
             return tensors[name]
         case {"dict": pairs}:
-            return {key: _with_tensors(one, tensors) for key, one in pairs}
+            return {key: with_tensors(one, tensors) for key, one in pairs}
         case {"list": items}:
-            return [_with_tensors(one, tensors) for one in items]
+            return [with_tensors(one, tensors) for one in items]
         case {"tuple": items}:
-            return tuple(_with_tensors(one, tensors) for one in items)
+            return tuple(with_tensors(one, tensors) for one in items)
         case _:
             return document

@@ -25,7 +25,7 @@ from lampyris_build.training.history import Epoch, History, best, epochs_without
 from lampyris_build.training.log import TrainingLog
 from lampyris_build.training.optimizers import optimizer_for
 from lampyris_build.training.schedules import schedule_for
-from lampyris_build.training.team import team_for
+from lampyris_build.training.team import Team, part_of, team_for
 
 _VALIDATION_BATCH: Final = 512
 
@@ -40,17 +40,19 @@ def train(
     stage: Stage,
     checkpoint: Checkpoint | None = None,
     log: TrainingLog | None = None,
+    team: Team | None = None,
 ) -> History:
     """Train the learner in place; it takes encoded inputs and targets, and gives the loss.
 
-    Goes on from the checkpoint if it holds the start of this very training; the weights end the same.
+    Goes on from the checkpoint if it holds the start of this very training; the weights end the same. The
+    `team` are others who train along, if they are not processes of this one's group.
 
     Raises: TrainingDiverged, InvalidRecipe, WriteFailed, WorkerLost; TimeIsUp, with the checkpoint saved.
     """
     saved = None if checkpoint is None else checkpoint.load()
     job = Job(learner=learner, train=train, validation=validation, settings=settings, seed=seed, saved=saved)
     with shared(job):
-        run = _Run(job)
+        run = _Run(job, team or team_for(settings))
         resumed_steps = run.step
         stage.expect(settings.epochs * len(run.batches), resumed_steps)
         try:
@@ -65,23 +67,24 @@ def train(
 
 def take_part(job: Job) -> None:
     """Do what process 0 does in `train`, with this process's part of every batch."""
-    for _ in _Run(job).to_the_end(None, None):
+    for _ in _Run(job, team_for(job.settings)).to_the_end(None, None):
         pass
 
 
 class _Run:
     """A training, at the end of some step."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, team: Team) -> None:
         settings = job.settings
         self.learner = job.learner
         self.validation = job.validation
         self.settings = settings
         self.seed = job.seed
         self.batches = Batches(job.train, settings.batch_size, job.seed)
-        self.team = team_for(settings)
-        if job.saved is not None:
-            self.learner.load_state_dict(job.saved["learner"])
+        self.team = team
+        saved = team.begin(job.saved, self.batches)
+        if saved is not None:
+            self.learner.load_state_dict(saved["learner"])
         self.module = self.team.spread(self.learner)
         self.optimizer = optimizer_for(
             settings, [one for one in self.module.parameters() if one.requires_grad]
@@ -92,8 +95,8 @@ class _Run:
         self.seconds = 0.0
         self.rows: tuple[Epoch, ...] = ()
         self.best: dict[str, torch.Tensor] | None = None
-        if job.saved is not None:
-            self._restore(job.saved)
+        if saved is not None:
+            self._restore(saved)
 
     @property
     def stopped_early(self) -> bool:
@@ -115,10 +118,14 @@ class _Run:
     def to_the_end(self, checkpoint: Checkpoint | None, log: TrainingLog | None) -> Iterator[float]:
         """Train; yield the loss of every step, after it. The learner is left ready for use."""
         with _deterministic():
+            if log is not None and self.rows:  # as whoever trained until now may not have
+                log.record(self.rows)
             while not self.ended:
                 for loss in self._epoch():
                     yield loss
                     self.save(checkpoint, when=checkpoint is not None and checkpoint.due)
+                if self.step < (len(self.rows) + 1) * len(self.batches):
+                    continue  # the team is elsewhere
                 self._validate()
                 self.save(checkpoint, when=checkpoint is not None)
                 if log is not None:
@@ -139,11 +146,18 @@ class _Run:
             self.step += 1
             self.loss_sum += loss
             self.seconds += monotonic() - started_s
+            agreed = self.team.agree(self.step, self._state)
+            if agreed is not None:
+                step = self.step
+                self.learner.load_state_dict(agreed["learner"])
+                self._restore(agreed)
+                if self.step != step:
+                    return
             yield loss
 
     def _step(self, inputs: tuple[torch.Tensor, ...], targets: torch.Tensor | None, share: float) -> float:
         def loss_and_gradients() -> float:
-            self._draw_anew()
+            self._draw_anew(self.team.rank)
             self.optimizer.zero_grad()
             with self._precision():
                 loss: torch.Tensor = self.module(inputs, targets)
@@ -188,18 +202,22 @@ class _Run:
 
     def _validation_loss(self) -> float:
         self.module.eval()
-        self._draw_anew()
-        total, count = 0.0, len(self.validation)
-        with torch.inference_mode():
-            for start in range(0, count, _VALIDATION_BATCH):
-                size = min(_VALIDATION_BATCH, count - start)
-                part, share = self.team.share(size)
-                inputs, targets = batch_of(self.validation, np.arange(start, start + size)[part])
-                total += self.module(inputs, targets).item() * share * size
-        loss = self.team.total(total) / count
+        loss = self.team.sum_of_parts(self._validation_sum) / len(self.validation)
         if not math.isfinite(loss):
             raise self._diverged(loss)
         return loss
+
+    def _validation_sum(self, rank: int, size: int) -> float:
+        """Add up the losses of a part of the validation set."""
+        self._draw_anew(rank)
+        total, count = 0.0, len(self.validation)
+        with torch.inference_mode():
+            for start in range(0, count, _VALIDATION_BATCH):
+                together = min(_VALIDATION_BATCH, count - start)
+                part, share = part_of(together, rank, size)
+                inputs, targets = batch_of(self.validation, np.arange(start, start + together)[part])
+                total += self.module(inputs, targets).item() * share * together
+        return total
 
     def save(self, checkpoint: Checkpoint | None, *, when: bool) -> None:
         if self.team.any(when):
@@ -228,9 +246,9 @@ class _Run:
         self.rows = tuple(Epoch(**row) for row in state["rows"])
         self.best = state["best"]
 
-    def _draw_anew(self) -> None:
+    def _draw_anew(self, rank: int) -> None:
         """Let what is random in a step follow from its number: no generator's state must be brought back."""
-        seed = zlib.crc32(f"{self.seed} {self.step} {self.team.rank}".encode())
+        seed = zlib.crc32(f"{self.seed} {self.step} {rank}".encode())
         torch.default_generator.manual_seed(seed)
 
     def _diverged(self, loss: float) -> TrainingDiverged:

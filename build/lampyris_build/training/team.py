@@ -4,6 +4,7 @@ A batch is divided among them and their gradients are averaged, so that a step i
 would take with the whole batch: the same batches in the same order, at the same learning rate.
 """
 
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, Final, cast
 
@@ -21,6 +22,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from lampyris_build.recipe.training import Training
 from lampyris_build.training.batch_norm import share_batch_norm
+from lampyris_build.training.batches import Batches
+from lampyris_build.training.checkpoint import State
 
 _WHOLE: Final = StateDictOptions(full_state_dict=True, cpu_offload=True)
 _Tensors = dict[str, torch.Tensor]
@@ -37,12 +40,16 @@ class Team:
         return learner
 
     def share(self, count: int) -> tuple[slice, float]:
-        """Say which of `count` samples are this process's, and how much of all they are.
+        """Say which of `count` samples are this process's, and how much they weigh."""
+        return part_of(count, self.rank, self.size)
 
-        Never none, since all must call the network together: one that does not count stands in.
-        """
-        first, end = count * self.rank // self.size, count * (self.rank + 1) // self.size
-        return (slice(first, end), (end - first) / count) if end > first else (slice(1), 0.0)
+    def begin(self, saved: State | None, batches: Batches) -> State | None:  # noqa: ARG002 - averaging's
+        """Return the state to begin with, if not with a new one; `saved` is what this process kept."""
+        return saved
+
+    def agree(self, step: int, state: Callable[[], State]) -> State | None:  # noqa: ARG002 - averaging's
+        """Return the state that all go on from after a step, if it is another than one's own."""
+        return None
 
     def scaled(self, loss: torch.Tensor, share: float) -> torch.Tensor:  # noqa: ARG002 - it is all of it
         """Weigh a loss so that the average of all gradients is the gradient of the whole batch."""
@@ -50,6 +57,10 @@ class Team:
 
     def total(self, value: float) -> float:
         return value
+
+    def sum_of_parts(self, measure: Callable[[int, int], float]) -> float:
+        """Add up what is measured in parts; `measure` is told which part, and of how many."""
+        return self.total(measure(self.rank, self.size))
 
     def any(self, value: bool) -> bool:  # noqa: FBT001 - it is what is asked
         """Say whether it is so in any process, where all must do it together."""
@@ -137,6 +148,15 @@ def _laid_out(module: nn.Module) -> nn.Module:
         if isinstance(one, nn.Conv2d | nn.ConvTranspose2d):
             one.weight.data = one.weight.data.to(memory_format=torch.channels_last)
     return module
+
+
+def part_of(count: int, rank: int, size: int) -> tuple[slice, float]:
+    """Say which of `count` samples are a process's, and how much of all they are.
+
+    Never none, since all must call the network together: one that does not count stands in.
+    """
+    first, end = count * rank // size, count * (rank + 1) // size
+    return (slice(first, end), (end - first) / count) if end > first else (slice(1), 0.0)
 
 
 def team_for(settings: Training) -> Team:
