@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache, partial
 from time import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -22,10 +22,12 @@ from lampyris.serving.sessions import Sessions
 from lampyris.serving.trace import Trace
 
 if TYPE_CHECKING:  # numpy is most of INIT: loading starts before it is imported, and goes on beside it
+    from lampyris.adapters.sqs_queues import SqsQueues
     from lampyris.domain.tensors import Array
     from lampyris.http.event import Request
     from lampyris.jobs.dead_letters import DeadLetters
     from lampyris.jobs.jobs import Jobs
+    from lampyris.jobs.wake_ups import QueueName
     from lampyris.serving.infer import Inference, Prediction
     from lampyris.serving.living import Living
     from lampyris.serving.shadowing import Shadowing
@@ -52,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     What jobs need is "" where a function has nothing to do with them: `jobs_table` is a name, the queues are
     URLs, `machine_queue` and `machine_definition` those of AWS Batch, which may be missing everywhere.
+    `jobs_in_all` and so on are how many may be under way at once; `webhook_secret` signs news of them.
     """
 
     bucket: str
@@ -77,6 +80,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dead_queue: str = ""
     machine_queue: str = ""
     machine_definition: str = ""
+    jobs_in_all: int = 50
+    jobs_by_tenant: int = 10
+    jobs_by_model: int = 5
+    webhook_secret: str = ""
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -116,6 +123,10 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         dead_queue=environ.get("LAMPYRIS_DEAD_QUEUE", ""),
         machine_queue=environ.get("LAMPYRIS_BATCH_JOB_QUEUE", ""),
         machine_definition=environ.get("LAMPYRIS_BATCH_JOB_DEFINITION", ""),
+        jobs_in_all=int(environ.get("LAMPYRIS_JOBS_IN_ALL", "50")),
+        jobs_by_tenant=int(environ.get("LAMPYRIS_JOBS_BY_TENANT", "10")),
+        jobs_by_model=int(environ.get("LAMPYRIS_JOBS_BY_MODEL", "5")),
+        webhook_secret=environ.get("LAMPYRIS_WEBHOOK_SECRET", ""),
     )
 
 
@@ -139,37 +150,43 @@ def open_jobs(settings: Settings) -> "Jobs":
 
     Raises: MissingSettings naming everything that is missing.
     """
-    from lampyris.adapters.boto3_clients import aws_client  # noqa: PLC0415 - predictions do without jobs
-    from lampyris.adapters.dynamodb_table import DynamoTable  # noqa: PLC0415 - as above
-    from lampyris.adapters.sqs_queues import SqsQueues  # noqa: PLC0415 - as above
+    from lampyris.adapters.dynamodb_table import DynamoTable  # noqa: PLC0415 - predictions do without jobs
     from lampyris.jobs.jobs import Jobs  # noqa: PLC0415 - as above
 
     _check_present(
         LAMPYRIS_JOBS_TABLE=settings.jobs_table,
         LAMPYRIS_ATTEND_QUEUE=settings.attend_queue,
     )
-    client = partial(aws_client, region=settings.region, endpoint=settings.services_endpoint)
-    queues = SqsQueues(
-        client("sqs"),
-        {
-            "attend": settings.attend_queue,
-            "train": settings.train_queue,
-            "batch": settings.batch_queue,
-            "dead": settings.dead_queue,
-        },
-    )
-    table = DynamoTable(client("dynamodb"), settings.jobs_table)
-    return Jobs(table, queues, now=lambda: datetime.now(UTC))
+    table = DynamoTable(open_client(settings, "dynamodb"), settings.jobs_table)
+    return Jobs(table, open_queues(settings), now=lambda: datetime.now(UTC))
+
+
+def open_queues(settings: Settings) -> "SqsQueues":
+    """Open the queues of jobs."""
+    from lampyris.adapters.sqs_queues import SqsQueues  # noqa: PLC0415 - as in open_jobs
+
+    urls: dict[QueueName, str] = {
+        "attend": settings.attend_queue,
+        "train": settings.train_queue,
+        "batch": settings.batch_queue,
+        "dead": settings.dead_queue,
+    }
+    return SqsQueues(open_client(settings, "sqs"), urls)
+
+
+def open_client(settings: Settings, service: str) -> Any:
+    """Open boto3's client of a service."""
+    from lampyris.adapters.boto3_clients import aws_client  # noqa: PLC0415 - as in open_jobs
+
+    return aws_client(service, region=settings.region, endpoint=settings.services_endpoint)
 
 
 def open_dead_letters(settings: Settings) -> "DeadLetters":
     """Open the queue where failed jobs wait. Raises: MissingSettings."""
-    from lampyris.adapters.boto3_clients import aws_client  # noqa: PLC0415 - as in open_jobs
-    from lampyris.adapters.sqs_dead_letters import SqsDeadLetters  # noqa: PLC0415 - as above
+    from lampyris.adapters.sqs_dead_letters import SqsDeadLetters  # noqa: PLC0415 - as in open_jobs
 
     _check_present(LAMPYRIS_DEAD_QUEUE=settings.dead_queue)
-    client = aws_client("sqs", region=settings.region, endpoint=settings.services_endpoint)
-    return SqsDeadLetters(client, settings.dead_queue)
+    return SqsDeadLetters(open_client(settings, "sqs"), settings.dead_queue)
 
 
 def _check_present(**settings: str) -> None:

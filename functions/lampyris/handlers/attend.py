@@ -1,0 +1,155 @@
+"""The attend function: looks at the jobs that wake-ups name, and begins those that S3 puts ask for.
+
+A message that could not be dealt with comes again, later each time, and holds no other up; a put that asks
+for nothing that can be done is logged and dropped.
+"""
+
+import os
+import random
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cache
+from time import time
+from typing import Any, Protocol
+
+import msgspec
+
+from lampyris.adapters.event_bus import EventBridge
+from lampyris.adapters.telemetry import Telemetry
+from lampyris.adapters.webhook import SignedWebhook
+from lampyris.bootstrap import open_client, open_jobs, open_queues, open_store, read_settings
+from lampyris.domain.store import Store
+from lampyris.errors import Conflict, InvalidRequest, NoJobs, NotFound, QueueUnavailable
+from lampyris.handlers.s3_events import Created, read_created
+from lampyris.http.event import LambdaContext
+from lampyris.jobs import transitions
+from lampyris.jobs.attending import Attending
+from lampyris.jobs.duties import duties, work
+from lampyris.jobs.job import Failure, with_log
+from lampyris.jobs.jobs import Jobs
+from lampyris.jobs.notifications import Notifying
+from lampyris.jobs.slots import Limits, Slots
+from lampyris.jobs.wake_ups import QueueName, WakeUp, decode_wake_up
+
+# What the slowest message takes: a webhook that does not answer, and the calls of AWS around it.
+_NEEDED_S = 20.0
+# Failed messages come again after a time that is drawn from twice as long an interval each time.
+_LONGEST_PAUSE_S = 300
+_DOUBLINGS = 8
+
+
+class PutOff(Protocol):
+    def __call__(self, queue: QueueName, receipt: str, *, delay_s: int) -> None:
+        """Let a message come again after a delay."""
+
+
+class App(msgspec.Struct, frozen=True, kw_only=True):
+    """What attending depends on."""
+
+    jobs: Jobs
+    store: Store
+    attending: Attending
+    put_off: PutOff
+    telemetry: Telemetry
+    draw: Callable[[], float]
+
+
+def handle(
+    event: dict[str, Any], app: App, request_id: str, *, remaining_s: Callable[[], float]
+) -> dict[str, Any]:
+    """Do what a batch of messages asks for, and name those that must come again."""
+    failures = []
+    for number, message in enumerate(event["Records"]):
+        has_time = number == 0 or remaining_s() >= _NEEDED_S
+        if not has_time or not _is_answered(message["body"], app, request_id):
+            _put_off(message, app)
+            failures.append({"itemIdentifier": message["messageId"]})
+    return {"batchItemFailures": failures}
+
+
+def _is_answered(body: str, app: App, request_id: str) -> bool:
+    try:
+        _answer(body, app, request_id)
+    except Exception as error:  # noqa: BLE001 - the others of the batch are not to blame
+        app.telemetry.error(error, request_id)
+        return False
+    return True
+
+
+def _answer(body: str, app: App, request_id: str) -> None:
+    try:
+        wake_up = decode_wake_up(body)
+    except msgspec.DecodeError:
+        for created in read_created(body):
+            _begin(created, app, request_id)
+    else:
+        _attend(wake_up, app)
+
+
+def _attend(wake_up: WakeUp, app: App) -> None:
+    jobs = app.jobs
+    try:
+        app.attending.attend(wake_up)
+    except NoJobs as error:  # nobody here ever will do this job
+        failure = Failure(code=error.code, detail=str(error))
+        jobs.look(jobs.change(wake_up.job, lambda one: transitions.failed(one, failure, jobs.now())))
+
+
+def _begin(created: Created, app: App, request_id: str) -> None:
+    from lampyris.jobs.intake import asked_by  # noqa: PLC0415 - most messages are wake-ups
+
+    try:
+        asked = asked_by(created, app.store)
+        if asked is not None:
+            app.jobs.submit(asked)
+    except (InvalidRequest, NotFound, Conflict) as error:
+        app.telemetry.error(error, request_id)
+
+
+def _put_off(message: Mapping[str, Any], app: App) -> None:
+    received = int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))
+    longest_s = min(_LONGEST_PAUSE_S, 2 ** min(received, _DOUBLINGS))
+    delay_s = 1 + int(app.draw() * longest_s)
+    with suppress(QueueUnavailable):  # it comes again all the same, only later
+        app.put_off("attend", message["receiptHandle"], delay_s=delay_s)
+
+
+@cache
+def app_from_env() -> App:
+    """Wire the function, once for each execution environment. Raises: MissingSettings."""
+    settings = read_settings(os.environ)
+    jobs, store, queues = open_jobs(settings), open_store(settings), open_queues(settings)
+    notifying = Notifying(
+        EventBridge(open_client(settings, "events")),
+        SignedWebhook(settings.webhook_secret, now_s=time, is_local=settings.services_endpoint is not None),
+        note=lambda job, line: jobs.change(
+            job, lambda one: msgspec.structs.replace(one, log=with_log(one, (line,)))
+        ),
+    )
+    limits = Limits(
+        in_all=settings.jobs_in_all, by_tenant=settings.jobs_by_tenant, by_model=settings.jobs_by_model
+    )
+    attending = Attending(
+        jobs,
+        Slots(jobs, limits),
+        work=work(trains=bool(settings.train_queue), has_machines=bool(settings.machine_queue)),
+        duties=duties(store, jobs.queues, notifying),
+    )
+    return App(
+        jobs=jobs,
+        store=store,
+        attending=attending,
+        put_off=queues.put_off,
+        telemetry=Telemetry("attend", now_s=time),
+        draw=random.random,
+    )
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer one batch of messages of those who attend to jobs."""
+    return handle(
+        event,
+        app_from_env(),
+        context.aws_request_id,
+        remaining_s=lambda: context.get_remaining_time_in_millis() / 1000,
+    )
