@@ -21,7 +21,7 @@ class Source(Section, frozen=True, kw_only=True, tag_field="source"):
     part: Literal["all", "train", "test"] = "all"
 
 
-class _File(Source, frozen=True, kw_only=True):
+class FileSource(Source, frozen=True, kw_only=True):
     """`path` is a file or folder, s3://bucket/key, or an https URL, which needs the SHA-256 of what is there.
 
     What is fetched is kept in ~/.cache/lampyris, or in XDG_CACHE_HOME.
@@ -37,15 +37,15 @@ class SklearnSource(Source, frozen=True, kw_only=True, tag="sklearn"):
     name: Literal["digits", "iris", "wine", "breast_cancer", "diabetes"]
 
 
-class IdxSource(_File, frozen=True, kw_only=True, tag="idx"):
+class IdxSource(FileSource, frozen=True, kw_only=True, tag="idx"):
     """MNIST's four files, gzipped or not, in a folder, a zip or a .tar.gz."""
 
 
-class CifarSource(_File, frozen=True, kw_only=True, tag="cifar"):
+class CifarSource(FileSource, frozen=True, kw_only=True, tag="cifar"):
     """CIFAR-10's or CIFAR-100's own binary files, in a folder, a .tar.gz or a zip."""
 
 
-class ImagesSource(_File, frozen=True, kw_only=True, tag="images"):
+class ImagesSource(FileSource, frozen=True, kw_only=True, tag="images"):
     """A folder, or a zip of one: [train|test/][class/]picture.png. All are brought to one size.
 
     `height` and `width` default to those of the first picture, of the first dataset if there are several.
@@ -56,17 +56,17 @@ class ImagesSource(_File, frozen=True, kw_only=True, tag="images"):
     channels: Literal[1, 3] = 3
 
 
-class NpzSource(_File, frozen=True, kw_only=True, tag="npz"):
+class NpzSource(FileSource, frozen=True, kw_only=True, tag="npz"):
     """numpy arrays: x_train, y_train and, if there is a test set, x_test, y_test."""
 
 
-class NpySource(_File, frozen=True, kw_only=True, tag="npy"):
+class NpySource(FileSource, frozen=True, kw_only=True, tag="npy"):
     """One array of inputs, which stays on disk, and one of `targets`, also a path, unless there are none."""
 
     targets: Name | None = None
 
 
-class _Table(_File, frozen=True, kw_only=True):
+class _Table(FileSource, frozen=True, kw_only=True):
     """`target` is the column to predict. `columns` are those that the model takes: all others by default.
 
     What a column holds is inferred from all its cells (`lampyris_build.data.columns` says how); `types` says
@@ -92,7 +92,7 @@ class JsonLinesSource(_Table, frozen=True, kw_only=True, tag="jsonl"):
     """A JSON object a line, gzipped or not."""
 
 
-class TextSource(_File, frozen=True, kw_only=True, tag="text"):
+class TextSource(FileSource, frozen=True, kw_only=True, tag="text"):
     """Plain text in UTF-8, or a folder of .txt: its characters are the tokens, `context` at a time."""
 
     context: Count = 128

@@ -69,6 +69,10 @@ class _Crew:
         distributed.broadcast_object_list([told], src=0)
 
     def end(self) -> None:
+        if (
+            self._store is None and "WORLD_SIZE" in os.environ
+        ):  # the others wait for a training that never came
+            self._store = join()
         if self._store is not None:
             with suppress(RuntimeError):  # whoever is gone need not be told
                 self._store.set(_nth(self._store.add("trainings", 1)), "end")

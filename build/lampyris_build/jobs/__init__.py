@@ -1,0 +1,1 @@
+"""Builds as jobs: a worker takes one, keeps its checkpoints in the bucket, and hands it on in time."""

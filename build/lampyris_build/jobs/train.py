@@ -1,0 +1,17 @@
+"""The job of kind train: the same build as the command line's."""
+
+import msgspec
+
+from lampyris.jobs.specs import TrainSpec
+from lampyris_build.jobs.recipes import recipe_of_job
+from lampyris_build.jobs.results import finish
+from lampyris_build.jobs.worker import Work
+from lampyris_build.pipeline import build
+
+
+def train(work: Work) -> None:
+    """Raises: BuildError, TimeIsUp, JobLost, Unavailable."""
+    spec = msgspec.convert(work.job.spec, TrainSpec)
+    recipe = recipe_of_job(spec.recipe, spec.data, bucket=work.worker.bucket)
+    built = build(recipe, work.out, console=work.console, workers=1, watch=work.following)
+    finish(work, built, spec.publish)
