@@ -1,0 +1,375 @@
+"""The attend function: on memory for what it does with messages, and once wired as it is deployed."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+from samtranslator.yaml_helper import yaml_parse
+
+from lampyris.adapters.memory_queues import MemoryQueues, Message
+from lampyris.adapters.memory_table import MemoryTable
+from lampyris.adapters.telemetry import Telemetry
+from lampyris.bootstrap import open_dead_letters, read_settings
+from lampyris.domain.store import Store
+from lampyris.errors import NotificationFailed, TableUnavailable
+from lampyris.handlers import attend
+from lampyris.handlers.attend import App, handle
+from lampyris.jobs.attending import Attending
+from lampyris.jobs.duties import duties, work
+from lampyris.jobs.holding import take
+from lampyris.jobs.job import Failure, Job
+from lampyris.jobs.jobs import Asked, Jobs
+from lampyris.jobs.notifications import JobEnded, Notifying
+from lampyris.jobs.slots import Limits, Slots
+from lampyris.jobs.wake_ups import QueueName, WakeUp, encode_wake_up
+
+TEMPLATE = Path(__file__).parents[3] / "template.yaml"
+
+
+class World:
+    """What attending reaches, in memory; `fails` makes the bus refuse events."""
+
+    def __init__(self, store: Store, *, trains: bool = True) -> None:
+        self.queues = MemoryQueues()
+        self.events: list[tuple[str, Any]] = []
+        self.called: list[str] = []
+        self.noted: list[str] = []
+        self.put_off: list[tuple[str, int]] = []
+        self.fails = False
+        self.store = store
+        self.jobs = Jobs(MemoryTable(), self.queues, now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+        notifying = Notifying(self, self, note=lambda _, line: self.noted.append(line))
+        self.app = App(
+            jobs=self.jobs,
+            store=store,
+            attending=Attending(
+                self.jobs,
+                Slots(self.jobs, Limits()),
+                work=work(trains=trains, has_machines=False),
+                duties=duties(store, self.queues, notifying),
+            ),
+            put_off=self._put_off,
+            telemetry=Telemetry("attend", now_s=lambda: 0.0),
+            draw=lambda: 0.5,
+        )
+
+    def put(self, kind: str, detail: str) -> None:
+        if self.fails:
+            raise NotificationFailed(reason="Nobody listens.")
+        self.events.append((kind, json.loads(detail)))
+
+    def call(self, url: str, *, message_id: str, kind: str, data: JobEnded) -> str | None:
+        self.called.append(f"{kind} {message_id} {url}")
+        return "its address is not an https address." if url.startswith("http:") else None
+
+    def _put_off(self, queue: QueueName, receipt: str, *, delay_s: int) -> None:
+        self.put_off.append((f"{queue} {receipt}", delay_s))
+
+    def attend(self, *bodies: str, remaining_s: float = 50.0, received: int = 1) -> list[str]:
+        """Hand messages to the function; return which are to come again."""
+        answer = handle(event(*bodies, received=received), self.app, "req-1", remaining_s=lambda: remaining_s)
+        return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
+
+    def attend_to_all(self, *, later: bool = False) -> None:
+        """Hand over what waits for the attend function: what came at once, or also what was to come later."""
+        for number, message in self.queues.numbered("attend"):
+            if later or message.wake_up.wake is None:
+                self.queues.remove(number)
+                assert self.attend(encode_wake_up(message.wake_up).decode()) == []
+
+    def submit(self, **others: Any) -> Job:
+        return self.jobs.submit(Asked(by="ana", key="k", **({"kind": "train", "spec": {}} | others)))
+
+
+def look_of(world: World) -> Message:
+    """Return the message that came at once when a job was submitted."""
+    (message,) = (one for one in world.queues.waiting("attend") if one.wake_up.wake is None)
+    return message
+
+
+def event(*bodies: str, received: int = 1) -> dict[str, Any]:
+    return {
+        "Records": [
+            {
+                "messageId": f"m{number}",
+                "receiptHandle": f"r{number}",
+                "body": body,
+                "attributes": {"ApproximateReceiveCount": str(received)},
+            }
+            for number, body in enumerate(bodies)
+        ]
+    }
+
+
+@pytest.fixture
+def world(store: Store) -> World:
+    return World(store)
+
+
+def test_a_submitted_job_is_given_to_its_workers(world: World) -> None:
+    job = world.submit()
+
+    world.attend_to_all()
+
+    assert [one.wake_up for one in world.queues.waiting("train")] == [WakeUp(job=job.id)]
+
+
+def test_a_job_that_failed_is_told_of_and_buried_with_its_reason(world: World) -> None:
+    job = world.submit(webhook="https://example.com/hook")
+    world.attend_to_all()
+    hold = take(world.jobs, job.id, "w", clock=lambda: 0.0)
+    assert hold is not None
+
+    hold.fail(Failure(code="bad-recipe", detail="It names no data."))
+    world.attend_to_all()
+
+    (letter,) = world.queues.waiting("dead")
+    assert (letter.wake_up.job, letter.why) == (
+        job.id,
+        {"code": "bad-recipe", "detail": "It names no data."},
+    )
+    ((kind, detail),) = world.events
+    assert kind == "Lampyris job ended"
+    assert (detail["job"], detail["state"], detail["failure"]["code"]) == (job.id, "failed", "bad-recipe")
+    assert world.called == [f"job.failed {detail['id']} https://example.com/hook"]
+    assert world.jobs.get(job.id).duties == ()
+
+
+def test_who_is_not_told_is_told_later(world: World) -> None:
+    job = world.submit()
+    world.fails = True
+    world.jobs.cancel(job.id)
+    world.attend_to_all()
+    assert world.jobs.get(job.id).duties == ("notify",)
+
+    world.fails = False
+    world.attend_to_all(later=True)
+
+    assert [detail["state"] for _, detail in world.events] == ["cancelled"]
+    assert world.jobs.get(job.id).duties == ()
+
+
+def test_a_webhook_that_never_will_be_called_is_noted(world: World) -> None:
+    world.jobs.cancel(world.submit(webhook="http://example.com").id)
+
+    world.attend_to_all()
+
+    assert world.noted == ["No webhook was called: its address is not an https address."]
+    assert len(world.events) == 1
+
+
+def test_a_model_reaches_the_inbox_once_its_job_has_succeeded(world: World) -> None:
+    job = world.submit()
+    world.attend_to_all()
+    hold = take(world.jobs, job.id, "w", clock=lambda: 0.0)
+    assert hold is not None
+    world.store.put("jobs/j/1/bundle.json", b"{}")
+
+    hold.succeed(
+        results={"bundle": "jobs/j/1/bundle.json"},
+        summary={"model": "glow", "upload": "u-1"},
+        duties=("publish",),
+    )
+    world.attend_to_all()
+
+    assert world.store.get("inbox/glow/u-1/bundle.json").data == b"{}"
+
+
+def test_a_result_that_was_cleared_away_keeps_no_other_duty_from_being_done(world: World) -> None:
+    job = world.submit()
+    world.attend_to_all()
+    hold = take(world.jobs, job.id, "w", clock=lambda: 0.0)
+    assert hold is not None
+
+    hold.succeed(
+        results={"bundle": "jobs/none"}, summary={"model": "glow", "upload": "u"}, duties=("publish",)
+    )
+    world.attend_to_all()
+
+    assert world.jobs.get(job.id).duties == ()
+    assert len(world.events) == 1
+
+
+def test_training_fails_with_a_reason_where_nothing_trains(store: Store) -> None:
+    world = World(store, trains=False)
+    job = world.submit()
+
+    world.attend_to_all()
+
+    ended = world.jobs.get(job.id)
+    assert ended.failure is not None
+    assert (ended.state, ended.failure.code) == ("failed", "no-jobs")
+    assert "TrainImage" in ended.failure.detail
+    world.attend_to_all()
+    assert len(world.queues.waiting("dead")) == 1
+
+
+def test_work_for_machines_fails_with_a_reason_where_there_are_none(world: World) -> None:
+    job = world.submit(compute="batch")
+
+    world.attend_to_all()
+
+    failure = world.jobs.get(job.id).failure
+    assert failure is not None
+    assert "MachineSubnets" in failure.detail
+
+
+@pytest.mark.parametrize(
+    "poison", ["", "[]", '{"Records": 3}', '{"Records": [{"eventName": "x"}]}', "\ud800"]
+)
+def test_a_message_that_nobody_can_read_holds_no_other_up(world: World, poison: str) -> None:
+    job = world.submit()
+    waiting = look_of(world)
+
+    failures = world.attend(poison, encode_wake_up(waiting.wake_up).decode())
+
+    assert failures == ["m0"]
+    assert [one.wake_up.job for one in world.queues.waiting("train")] == [job.id]
+
+
+def test_a_wake_up_of_a_job_that_is_gone_is_dropped(world: World) -> None:
+    assert world.attend('{"job": "gone"}', '{"job": "gone", "wake": 3}') == []
+
+
+def test_s3s_test_event_is_dropped(world: World) -> None:
+    assert world.attend('{"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b"}') == []
+
+
+def test_a_message_that_failed_comes_again_the_later_the_more_often_it_failed(world: World) -> None:
+    for received in (1, 4, 100):
+        world.attend("no JSON", received=received)
+
+    assert world.put_off == [("attend r0", 2), ("attend r0", 9), ("attend r0", 129)]
+
+
+def test_messages_without_time_come_again_but_the_first_is_always_tried(world: World) -> None:
+    world.submit()
+    waiting = look_of(world)
+    body = encode_wake_up(waiting.wake_up).decode()
+
+    assert world.attend(body, body, remaining_s=3.0) == ["m1"]
+    assert len(world.queues.waiting("train")) == 1
+
+
+def test_a_table_that_cannot_be_reached_makes_the_message_come_again(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Unreachable(MemoryTable):
+        def get(self, key: str) -> Any:
+            raise TableUnavailable(operation="read", cause="throttled")
+
+    world.jobs.table = Unreachable()
+
+    assert world.attend('{"job": "j"}') == ["m0"]
+    line = json.loads(capsys.readouterr().out)
+    assert line["exception_name"] == "TableUnavailable"
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def deployed(moto: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """Make what the template declares for the attend function, and set its environment."""
+
+    def client(service: str) -> Any:
+        return boto3.client(service, endpoint_url=moto)
+
+    declared = yaml_parse(TEMPLATE.read_text())["Resources"]["JobsTable"]["Properties"]
+    keys = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+    client("dynamodb").create_table(TableName="jobs", **{key: declared[key] for key in keys})
+    client("s3").create_bucket(Bucket="lampyris")
+    urls = {
+        name: client("sqs").create_queue(QueueName=name)["QueueUrl"]
+        for name in ("attend", "train", "batch", "dead")
+    }
+    environ = {
+        "AWS_ENDPOINT_URL": moto,
+        "LAMPYRIS_BUCKET": "lampyris",
+        "LAMPYRIS_JOBS_TABLE": "jobs",
+        **{f"LAMPYRIS_{name.upper()}_QUEUE": url for name, url in urls.items()},
+    }
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    attend.app_from_env.cache_clear()
+    yield environ
+    attend.app_from_env.cache_clear()
+    with urlopen(Request(f"{moto}/moto-api/reset", method="POST")):
+        pass
+
+
+class Context:
+    aws_request_id = "req-1"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 50_000
+
+
+@pytest.fixture
+def deliver(moto: str, deployed: dict[str, str]) -> Callable[[], list[str]]:
+    """Return what hands the messages that are in the queue to the handler, as Lambda does."""
+    sqs = boto3.client("sqs", endpoint_url=moto)
+    url = deployed["LAMPYRIS_ATTEND_QUEUE"]
+
+    def run() -> list[str]:
+        found = sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"]
+        ).get("Messages", [])
+        records = [
+            {
+                "messageId": one["MessageId"],
+                "receiptHandle": one["ReceiptHandle"],
+                "body": one["Body"],
+                "attributes": one["Attributes"],
+            }
+            for one in found
+        ]
+        answer = attend.handler({"Records": records}, Context())
+        failed = {one["itemIdentifier"] for one in answer["batchItemFailures"]}
+        for one in found:
+            if one["MessageId"] not in failed:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=one["ReceiptHandle"])
+        return sorted(one["Body"] for one in found if one["MessageId"] in failed)
+
+    return run
+
+
+def test_a_job_goes_from_submitted_to_buried_in_the_services_of_a_deployment(
+    deployed: dict[str, str], deliver: Callable[[], list[str]]
+) -> None:
+    jobs = attend.app_from_env().jobs
+    job = jobs.submit(Asked(kind="train", by="ana", key="k", spec={}))
+    assert deliver() == []
+    hold = take(jobs, job.id, "w", clock=lambda: 0.0)
+    assert hold is not None
+
+    hold.fail(Failure(code="bad-recipe", detail="It names no data."))
+    assert deliver() == []
+
+    ended = jobs.get(job.id)
+    assert (ended.state, ended.duties) == ("failed", ())
+    (letter,) = open_dead_letters(read_settings(deployed)).receive(10)
+    assert (letter.job, letter.why["code"]) == (job.id, "bad-recipe")
+    assert [one.id for one in jobs.recent(limit=5)] == [job.id]
+
+
+def test_a_message_that_failed_is_put_off_in_its_queue(
+    moto: str, deployed: dict[str, str], deliver: Callable[[], list[str]]
+) -> None:
+    sqs = boto3.client("sqs", endpoint_url=moto)
+    sqs.send_message(QueueUrl=deployed["LAMPYRIS_ATTEND_QUEUE"], MessageBody="poison")
+
+    assert deliver() == ["poison"]
+    assert deliver() == []  # it is out of sight for a moment
