@@ -5,21 +5,24 @@ nothing to do drops it. One that could not be looked at fails, and comes again.
 """
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from platform import machine
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aws_lambda_powertools import Logger
 
-from lampyris.bootstrap import Settings, open_jobs, open_store, read_settings
+from lampyris.bootstrap import open_jobs, open_store, read_settings
 from lampyris.domain.store import Store
 from lampyris.errors import JobNotFound
 from lampyris.http.event import LambdaContext
 from lampyris.jobs.holding import take
+from lampyris.jobs.prices import architecture_of, rate_usd_per_ms
 from lampyris.jobs.wake_ups import decode_wake_up
 
 if TYPE_CHECKING:
@@ -30,16 +33,21 @@ if TYPE_CHECKING:
 class App:
     """What training depends on."""
 
-    settings: Settings
+    bucket: str
+    scratch: Path
     jobs: "Jobs"
     store: Store
     logger: Logger
+    rate_usd_per_ms: float
 
 
 def handle(
     event: dict[str, Any], app: App, *, invocation: str, remaining_s: Callable[[], float]
 ) -> dict[str, Any]:
-    """Do the jobs that messages announce, and name the messages that must come again."""
+    """Do the jobs that messages announce, and name the messages that must come again.
+
+    `invocation` is a name that no other has.
+    """
     from lampyris_build.jobs.running import run_job  # noqa: PLC0415 - the image alone has it
     from lampyris_build.jobs.worker import Worker  # noqa: PLC0415 - as above
 
@@ -47,17 +55,17 @@ def handle(
     for message in event["Records"]:
         try:
             wake_up = decode_wake_up(message["body"])
-            # Delivered again to the same invocation, a message finds the job taken by another name.
-            name = f"{invocation}/{message['messageId']}"
-            hold = take(app.jobs, wake_up.job, name, clock=monotonic)
+            hold = take(
+                app.jobs, wake_up.job, invocation, clock=monotonic, rate_usd_per_ms=app.rate_usd_per_ms
+            )
             if hold is None:
                 continue
             app.logger.info("A job begins.", extra={"job": hold.job.id, "generation": hold.generation})
             worker = Worker(
                 jobs=app.jobs,
                 store=app.store,
-                bucket=app.settings.bucket,
-                scratch=Path(app.settings.scratch) / "jobs",
+                bucket=app.bucket,
+                scratch=app.scratch,
                 remaining_s=remaining_s,
             )
             run_job(hold, worker)
@@ -74,13 +82,17 @@ def handle(
 def app_from_env() -> App:
     """Wire the function, once for each execution environment. Raises: MissingSettings."""
     settings = read_settings(os.environ)
+    scratch = Path(settings.scratch) / "jobs"
+    shutil.rmtree(scratch, ignore_errors=True)  # what an invocation left that was killed
     # What data are fetched stays for the next invocation; a function's home cannot be written to.
     os.environ["XDG_CACHE_HOME"] = f"{settings.scratch}/cache"
     return App(
-        settings=settings,
+        bucket=settings.bucket,
+        scratch=scratch,
         jobs=open_jobs(settings),
         store=open_store(settings),
         logger=Logger(service="train"),
+        rate_usd_per_ms=rate_usd_per_ms(settings.memory_mb, architecture_of(machine())),
     )
 
 
