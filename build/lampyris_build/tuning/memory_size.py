@@ -14,7 +14,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from lampyris_build.tuning.prices import Architecture, billed_gb_s, dollars_per_million
+from lampyris.jobs.prices import Architecture
+from lampyris_build.tuning.prices import billed_gb_s, dollars_per_million
 
 VCPU_MB: Final = 1769
 # What template.yaml lets the predict function have.

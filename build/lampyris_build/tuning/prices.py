@@ -1,23 +1,16 @@
-"""What AWS asks for a prediction: one table, with its date.
+"""What AWS asks for a prediction: what it asks for a function's time, and for the HTTP API before it.
 
-Source: aws.amazon.com/lambda/pricing and aws.amazon.com/api-gateway/pricing, us-east-1, on demand, the first
-tier, without the free one; looked up in mid-2026.
+Source: aws.amazon.com/api-gateway/pricing, the same region and date as the functions' prices.
 """
 
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-LOOKED_UP: Final = "mid-2026"
-REGION: Final = "us-east-1"
+from lampyris.jobs.prices import GB_SECOND_USD, MB_PER_GB, MILLION_INVOCATIONS_USD, Architecture
 
-Architecture = Literal["arm64", "x86_64"]
-_GB_SECOND_DOLLARS: Final[dict[Architecture, float]] = {"arm64": 0.0000133334, "x86_64": 0.0000166667}
-_MILLION_INVOCATIONS_DOLLARS: Final = 0.20
 _MILLION_HTTP_REQUESTS_DOLLARS: Final = 1.00
-
-_MB_PER_GB: Final = 1024
 
 
 def billed_gb_s(durations_ms: NDArray[Any], memory_mb: int | NDArray[Any]) -> Any:
@@ -25,10 +18,10 @@ def billed_gb_s(durations_ms: NDArray[Any], memory_mb: int | NDArray[Any]) -> An
 
     Shapes: (N,) -> a number; (M, N) for M memory sizes (M,) -> (M,).
     """
-    return np.ceil(durations_ms).mean(axis=-1) / 1000 * memory_mb / _MB_PER_GB
+    return np.ceil(durations_ms).mean(axis=-1) / 1000 * memory_mb / MB_PER_GB
 
 
 def dollars_per_million(durations_ms: NDArray[Any], memory_mb: int, architecture: Architecture) -> float:
     """Return the price of a million predictions: the function's time, its invocations, the HTTP API."""
-    computing = float(billed_gb_s(durations_ms, memory_mb)) * 1e6 * _GB_SECOND_DOLLARS[architecture]
-    return computing + _MILLION_INVOCATIONS_DOLLARS + _MILLION_HTTP_REQUESTS_DOLLARS
+    computing = float(billed_gb_s(durations_ms, memory_mb)) * 1e6 * GB_SECOND_USD[architecture]
+    return computing + MILLION_INVOCATIONS_USD + _MILLION_HTTP_REQUESTS_DOLLARS

@@ -16,6 +16,7 @@ import numpy as np
 from rich.console import Console
 
 from lampyris.domain.signature import Signature
+from lampyris.jobs.prices import architecture_of
 from lampyris_build.compression.chain import Variant
 from lampyris_build.compression.order import check_steps
 from lampyris_build.data.dataset import Dataset, Inputs
@@ -33,7 +34,6 @@ from lampyris_build.recipe.tuning import Tune
 from lampyris_build.stages import Stages
 from lampyris_build.training.files import write_atomically
 from lampyris_build.tuning.memory_size import MOST_MB, cheapest_size
-from lampyris_build.tuning.prices import Architecture
 from lampyris_build.tuning.served import measure_served
 
 # What is wrong with one recipe; anything else is wrong with all.
@@ -142,7 +142,9 @@ def _form(variant: Variant, steps: int, signature: Signature, inputs: Inputs) ->
     if not isfinite(metrics.score):
         raise InvalidRecipe(reason=f"{variant.name} has a score that is no number.")
     served = measure_served(variant.path, signature, inputs)
-    size = cheapest_size(np.array(served.durations_ms), served.held_bytes, this_architecture())
+    size = cheapest_size(
+        np.array(served.durations_ms), served.held_bytes, architecture_of(platform.machine())
+    )
     if size is None:
         raise InvalidRecipe(
             reason=f"{variant.name} holds {served.held_bytes / 1e6:,.0f} MB, too much for a function of "
@@ -162,8 +164,3 @@ def _form(variant: Variant, steps: int, signature: Signature, inputs: Inputs) ->
 
 def reason_of(error: BuildError) -> str:
     return error.reason if isinstance(error, InvalidRecipe) else str(error)
-
-
-def this_architecture() -> Architecture:
-    """Return the architecture whose price goes with what is measured here."""
-    return "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"

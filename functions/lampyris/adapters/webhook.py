@@ -24,8 +24,6 @@ from lampyris.jobs.notifications import JobEnded
 
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - every secret of the standard begins so
 _TIMEOUT_S = 3.0
-# For all of it: who answers a letter at a time is not waited for.
-_IN_ALL_S = 8.0
 # By the standard, who answers this wants no more.
 _GONE = 410
 
@@ -39,12 +37,18 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SignedWebhook:
-    """A Webhook. `now_s` is the time since 1970; `is_local` allows http, and addresses on the machine."""
+    """A Webhook. `now_s` is the time since 1970; `is_local` allows http, and addresses on the machine.
 
-    def __init__(self, secret: str, *, now_s: Callable[[], float], is_local: bool = False) -> None:
+    `within_s` is for all of a call: who answers a letter at a time is not waited for.
+    """
+
+    def __init__(
+        self, secret: str, *, now_s: Callable[[], float], is_local: bool = False, within_s: float = 8.0
+    ) -> None:
         self._key = base64.b64decode(secret.removeprefix(_SECRET_PREFIX))
         self._now_s = now_s
         self._is_local = is_local
+        self._within_s = within_s
 
     def call(self, url: str, *, message_id: str, kind: str, data: JobEnded) -> str | None:
         if not self._key:
@@ -69,7 +73,7 @@ class SignedWebhook:
             found = _addresses(target)
             if not self._is_local and not all(map(is_public, found)):
                 return "its host is not on the public internet."
-            status = _post(target, found[0], body, headers)
+            status = self._post(target, found[0], body, headers)
         except (OSError, HTTPException, ValueError) as error:
             raise NotificationFailed(reason=f"The webhook could not be called: {error}") from error
         if status == _GONE:
@@ -77,6 +81,34 @@ class SignedWebhook:
         if not 200 <= status < 300:  # noqa: PLR2004 - HTTP's classes
             raise NotificationFailed(reason=f"The webhook answered {status}.")
         return None
+
+    def _post(self, target: SplitResult, address: str, body: bytes, headers: dict[str, str]) -> int:
+        """Post to the host of `target` at `address`; return the status. Raises: OSError, HTTPException."""
+        assert target.hostname is not None  # see `call`
+        port = _port(target)
+        path = (target.path or "/") + (f"?{target.query}" if target.query else "")
+        with socket.create_connection((address, port), timeout=_TIMEOUT_S) as plain:
+            connection: HTTPConnection
+            if target.scheme == "https":
+                trust = ssl.create_default_context()
+                connection = HTTPSConnection(target.hostname, port, context=trust)
+                connection.sock = trust.wrap_socket(
+                    plain, server_hostname=target.hostname, do_handshake_on_connect=False
+                )
+            else:
+                connection = HTTPConnection(target.hostname, port)
+                connection.sock = plain
+            over = Timer(self._within_s, _shut, [connection.sock])
+            over.daemon = True
+            over.start()
+            try:
+                if isinstance(connection.sock, ssl.SSLSocket):
+                    connection.sock.do_handshake()
+                connection.request("POST", path, body, headers)
+                return connection.getresponse().status
+            finally:
+                over.cancel()
+                connection.close()
 
 
 def signature(key: bytes, message_id: str, sent_s: int, body: bytes) -> str:
@@ -96,35 +128,6 @@ def _addresses(target: SplitResult) -> list[str]:
     """Look a host up; version 4 first, which alone every function can reach. Raises: OSError, ValueError."""
     found = socket.getaddrinfo(target.hostname, _port(target), type=socket.SOCK_STREAM)
     return [str(one[4][0]) for one in sorted(found, key=lambda one: one[0] != socket.AF_INET)]
-
-
-def _post(target: SplitResult, address: str, body: bytes, headers: dict[str, str]) -> int:
-    """Post to the host of `target` at `address`; return the status. Raises: OSError, HTTPException."""
-    assert target.hostname is not None  # see `call`
-    port = _port(target)
-    path = (target.path or "/") + (f"?{target.query}" if target.query else "")
-    with socket.create_connection((address, port), timeout=_TIMEOUT_S) as plain:
-        connection: HTTPConnection
-        if target.scheme == "https":
-            trust = ssl.create_default_context()
-            connection = HTTPSConnection(target.hostname, port, context=trust)
-            connection.sock = trust.wrap_socket(
-                plain, server_hostname=target.hostname, do_handshake_on_connect=False
-            )
-        else:
-            connection = HTTPConnection(target.hostname, port)
-            connection.sock = plain
-        over = Timer(_IN_ALL_S, _shut, [connection.sock])
-        over.daemon = True
-        over.start()
-        try:
-            if isinstance(connection.sock, ssl.SSLSocket):
-                connection.sock.do_handshake()
-            connection.request("POST", path, body, headers)
-            return connection.getresponse().status
-        finally:
-            over.cancel()
-            connection.close()
 
 
 def _port(target: SplitResult) -> int:

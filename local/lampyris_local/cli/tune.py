@@ -9,8 +9,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from lampyris.jobs import prices
 from lampyris_build.recipe import Recipe, load_recipe
-from lampyris_build.tuning import prices
 from lampyris_build.tuning.tune import Tuned, tune
 from lampyris_local.cli.build import BUNDLES, find_modules_beside, metrics_table
 from lampyris_local.cli.output import (
