@@ -5,8 +5,11 @@ from collections.abc import Iterator
 import msgspec
 
 
-class _Object(msgspec.Struct):
+class _Object(msgspec.Struct, rename="camel"):
     key: str
+    e_tag: str = ""
+    version_id: str = ""
+    sequencer: str = ""
 
 
 class _S3(msgspec.Struct):
@@ -33,10 +36,15 @@ _decode = msgspec.json.Decoder(_Notification).decode
 
 
 class Created(msgspec.Struct, frozen=True, kw_only=True):
-    """An object that was written: its key, percent-encoded as S3 tells it, and who wrote it."""
+    """An object that was written: its key, percent-encoded as S3 tells it, and who wrote it.
+
+    `writing` tells this writing of the key from all others, however often S3 announces it; "" if S3 says
+    nothing of it.
+    """
 
     encoded_key: str
     by: str
+    writing: str = ""
 
 
 def read_created(body: str) -> Iterator[Created]:
@@ -46,4 +54,9 @@ def read_created(body: str) -> Iterator[Created]:
     """
     for record in _decode(body).records:
         if record.event_name.startswith("ObjectCreated:"):
-            yield Created(encoded_key=record.s3.object.key, by=record.user_identity.principal_id)
+            found = record.s3.object
+            yield Created(
+                encoded_key=found.key,
+                by=record.user_identity.principal_id,
+                writing=" ".join(filter(None, (found.e_tag, found.version_id, found.sequencer))),
+            )

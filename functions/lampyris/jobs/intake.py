@@ -1,0 +1,90 @@
+"""Jobs that begin by an S3 put: a file below `batch/{model}/`, a recipe or data below `watch/{name}/`.
+
+    batch/{model}/...             the live version of the model predicts on it
+    watch/{name}/recipe.toml      the recipe is built
+    watch/{name}/data/...         the recipe is built once more, with all that stands below data/
+
+However often a put is announced, it makes one job; put once more, it makes another. Data that are put
+together make one as well, or a few: what counts is how the folder stands when a put is looked at.
+"""
+
+import hashlib
+from urllib.parse import unquote_plus
+
+import msgspec
+
+from lampyris.domain.names import check_model_name
+from lampyris.domain.store import Entry, Store
+from lampyris.errors import InvalidName, MalformedRequest, ObjectNotFound
+from lampyris.handlers.s3_events import Created
+from lampyris.jobs.jobs import Asked
+from lampyris.jobs.specs import BatchSpec, TrainSpec, checked, model_of
+
+
+def asked_by(created: Created, store: Store) -> Asked | None:
+    """Return the job that an object asks for; None for one that asks for none.
+
+    Raises: InvalidName if it stands where no model's files can; MalformedRequest if its recipe is none;
+        StoreUnavailable.
+    """
+    try:
+        key = unquote_plus(created.encoded_key, errors="strict")
+    except UnicodeDecodeError:
+        raise InvalidName(kind="an input", name=created.encoded_key, rule="use UTF-8") from None
+    if key.endswith("/"):
+        return None  # what S3's console puts there for a folder
+    match key.split("/"):
+        case ["batch", model, _, *_]:
+            spec = BatchSpec(model=check_model_name(model), input=key)
+            checked(spec, "")
+            return Asked(
+                kind="batch",
+                by=created.by,
+                key=f"{key} {created.writing}",
+                spec=msgspec.to_builtins(spec),
+                model=model,
+            )
+        case ["watch", name, "recipe.toml"] | ["watch", name, "data", _, *_]:
+            return _build(check_model_name(name), created.by, store)
+        case _:
+            return None
+
+
+def _build(name: str, by: str, store: Store) -> Asked | None:
+    """Ask for a build of a watched recipe; None if there is no recipe yet, or no more."""
+    folder = f"watch/{name}/"
+    try:
+        recipe = store.get(f"{folder}recipe.toml")
+    except ObjectNotFound:
+        return None
+    data = list(store.list(f"{folder}data/"))
+    try:
+        text = recipe.data.decode()
+    except UnicodeDecodeError:
+        raise MalformedRequest(reason=f"{folder}recipe.toml is not text in UTF-8.") from None
+    spec = TrainSpec(recipe=text, data=_place(folder, data))
+    checked(spec, "")
+    return Asked(
+        kind="train",
+        by=by,
+        key=f"{folder} {_state(recipe.etag, data)}",
+        spec=msgspec.to_builtins(spec),
+        model=model_of(spec),
+    )
+
+
+def _place(folder: str, data: list[Entry]) -> str | None:
+    """Say where a build's data are: one file, or all below the folder; None for those of the recipe."""
+    match data:
+        case []:
+            return None
+        case [only]:
+            return only.key
+        case _:
+            return f"{folder}data/"
+
+
+def _state(etag: str, data: list[Entry]) -> str:
+    """Name how a watched folder stands."""
+    told = msgspec.json.encode((etag, data))
+    return hashlib.sha256(told).hexdigest()[:32]

@@ -1,0 +1,99 @@
+"""Which job an S3 put begins."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from lampyris.adapters.memory_queues import MemoryQueues
+from lampyris.adapters.memory_table import MemoryTable
+from lampyris.adapters.object_store import memory_store
+from lampyris.domain.store import Store
+from lampyris.errors import InvalidName, MalformedRequest
+from lampyris.handlers.s3_events import Created
+from lampyris.jobs.intake import asked_by
+from lampyris.jobs.jobs import Jobs
+
+RECIPE = b'name = "digits"\n[dataset]\npath = "s3://bucket/data/digits.csv"\n'
+
+
+@pytest.fixture
+def store() -> Store:
+    return memory_store()
+
+
+def put(key: str, writing: str = "etag 1") -> Created:
+    return Created(encoded_key=key, by="ana", writing=writing)
+
+
+def test_file_below_a_model_begins_a_batch_of_its_live_version(store: Store) -> None:
+    asked = asked_by(put("batch/glow/2026/some+rows.csv"), store)
+
+    assert asked is not None
+    assert (asked.kind, asked.model, asked.by) == ("batch", "glow", "ana")
+    assert asked.spec["input"] == "batch/glow/2026/some rows.csv"
+    assert asked.spec["version"] == "live"
+
+
+def test_put_that_is_announced_five_times_makes_one_job_and_one_put_again_another(store: Store) -> None:
+    jobs = Jobs(MemoryTable(), MemoryQueues(), now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+
+    asked = [asked_by(put("batch/glow/rows.csv"), store) for _ in range(5)]
+    made = [jobs.submit(one) for one in asked if one is not None]
+    other = asked_by(put("batch/glow/rows.csv", "etag 2"), store)
+    assert other is not None
+    again = jobs.submit(other)
+
+    assert len({job.id for job in made}) == 1
+    assert again.id != made[0].id
+
+
+def test_recipe_begins_a_build_and_data_begin_another_with_them(store: Store) -> None:
+    store.put("watch/digits/recipe.toml", RECIPE)
+    first = asked_by(put("watch/digits/recipe.toml"), store)
+    store.put("watch/digits/data/new.csv", b"1")
+    second = asked_by(put("watch/digits/data/new.csv"), store)
+    store.put("watch/digits/data/more.csv", b"1")
+    third = asked_by(put("watch/digits/data/more.csv"), store)
+
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert [one.spec["data"] for one in (first, second, third)] == [
+        None,
+        "watch/digits/data/new.csv",
+        "watch/digits/data/",
+    ]
+    assert len({one.key for one in (first, second, third)}) == 3
+    assert first.kind == "train"
+    assert first.model == "digits"
+
+
+def test_data_that_are_put_together_begin_one_build(store: Store) -> None:
+    store.put("watch/digits/recipe.toml", RECIPE)
+    for number in range(10):
+        store.put(f"watch/digits/data/{number}.csv", b"1")
+
+    asked = [asked_by(put(f"watch/digits/data/{number}.csv", str(number)), store) for number in range(10)]
+
+    assert len({one.key for one in asked if one is not None}) == 1
+
+
+@pytest.mark.parametrize(
+    "key", ["data/rows.csv", "batch/rows.csv", "batch/glow/", "watch/digits/notes.txt", "watch/digits/data/x"]
+)
+def test_other_puts_begin_nothing(store: Store, key: str) -> None:
+    assert asked_by(put(key), store) is None
+
+
+def test_put_where_no_model_can_be_is_refused(store: Store) -> None:
+    with pytest.raises(InvalidName):
+        asked_by(put("batch/Not+a+model/rows.csv"), store)
+    with pytest.raises(InvalidName):
+        asked_by(put("batch/%FF/rows.csv"), store)
+
+
+def test_recipe_that_is_none_is_refused(store: Store) -> None:
+    store.put("watch/digits/recipe.toml", b"\xff")
+
+    with pytest.raises(MalformedRequest):
+        asked_by(put("watch/digits/recipe.toml"), store)
