@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from lampyris import __version__
 from lampyris.errors import LampyrisError
-from lampyris_local.cli import alias_commands, options, registry_commands, version_commands
+from lampyris_local.cli import alias_commands, job_commands, options, registry_commands, version_commands
 from lampyris_local.cli.examples import example
 from lampyris_local.cli.session import Session, asks
 
@@ -23,7 +23,7 @@ FAILED = 1
 
 # How `lampyris --help` groups its commands.
 _HERE, _MODELS = "On this machine", "Publish and predict"
-_REGISTRY, _KEEPING = "The registry", "Keep and lose"
+_JOBS, _REGISTRY, _KEEPING = "In the background", "The registry", "Keep and lose"
 
 
 class _Commands(TyperGroup):
@@ -283,7 +283,12 @@ def predict(
 
 
 @app.command(
-    epilog=example("lampyris local", "lampyris local --preload digits --idle 60"), rich_help_panel=_HERE
+    epilog=example(
+        "lampyris local",
+        "lampyris local --preload digits --idle 60",
+        'lampyris local --time-limit 10 --faults "kill=0.1,duplicate=0.2" --seed 7',
+    ),
+    rich_help_panel=_HERE,
 )
 def local(
     *,
@@ -308,15 +313,44 @@ def local(
             metavar="S",
             help="Seconds that a function may run at most, so that a long job is seen to go on after them. "
             "[default: the template's timeouts]",
+            rich_help_panel="Hardships",
         ),
     ] = None,
+    faults: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND=P,...",
+            help="Faults to inject, each with its probability. kill: a function that a queue wakes dies, "
+            "before or after a call of AWS or at any moment. throttle: a call of AWS is refused. delay, "
+            "duplicate, reorder: a message comes late, twice, or behind later ones.",
+            rich_help_panel="Hardships",
+        ),
+    ] = "",
+    seed: Annotated[
+        int,
+        typer.Option(help="Draws the faults: the same seed, the same faults.", rich_help_panel="Hardships"),
+    ] = 0,
 ) -> None:
     """Run the cloud on this machine, as template.yaml says, until Ctrl-C."""
     from lampyris_local.cli import local as command
+    from lampyris_local.cloud.faults import Faults
 
-    command.run(port=port, idle_s=idle, preload=preload, template=template, time_limit_s=time_limit)
+    try:
+        injected = Faults.parse(faults, seed)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--faults") from None
+    command.run(
+        port=port,
+        idle_s=idle,
+        preload=preload,
+        template=template,
+        time_limit_s=time_limit,
+        faults=injected,
+    )
 
 
+app.add_typer(job_commands.app, name="jobs", rich_help_panel=_JOBS)
+app.add_typer(job_commands.data, name="data", rich_help_panel=_JOBS)
 app.add_typer(version_commands.app, name="versions", rich_help_panel=_REGISTRY)
 app.add_typer(alias_commands.app, name="aliases", rich_help_panel=_REGISTRY)
 app.add_typer(registry_commands.uploads, name="uploads", rich_help_panel=_REGISTRY)

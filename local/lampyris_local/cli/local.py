@@ -12,11 +12,20 @@ from lampyris_local.cli.log import follow
 from lampyris_local.cli.output import answers, new_table, program
 from lampyris_local.cli.running import start_local_cloud
 from lampyris_local.cli.stopping import stops_on_sigterm
+from lampyris_local.cloud.faults import Faults
 from lampyris_local.cloud.local_cloud import LocalCloud
 from lampyris_local.cloud.reports import LogLine
 
 
-def run(*, port: int, idle_s: float, preload: str, template: Path | None, time_limit_s: float | None) -> None:
+def run(
+    *,
+    port: int,
+    idle_s: float,
+    preload: str,
+    template: Path | None,
+    time_limit_s: float | None,
+    faults: Faults,
+) -> None:
     console = answers()
     lines: SimpleQueue[LogLine] = SimpleQueue()
     with stops_on_sigterm(), ExitStack() as parts:
@@ -27,6 +36,7 @@ def run(*, port: int, idle_s: float, preload: str, template: Path | None, time_l
             port=port,
             idle_s=idle_s,
             time_limit_s=time_limit_s,
+            faults=faults,
             on_line=lines.put,
         )
         _greet(console, cloud)

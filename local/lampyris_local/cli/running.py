@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lampyris.errors import LampyrisError
 from lampyris_local.assets import asset
+from lampyris_local.cloud.faults import Faults
 from lampyris_local.cloud.intrinsics import TemplateError
 from lampyris_local.cloud.listening import listen
 from lampyris_local.cloud.local_cloud import LocalCloud
@@ -64,6 +65,7 @@ def start_local_cloud(
     port: int = 0,
     idle_s: float = 300.0,
     time_limit_s: float | None = None,
+    faults: Faults | None = None,
 ) -> LocalCloud:
     """Start the local cloud; it stops when `parts` is left. Without a template it is Lampyris' own.
 
@@ -78,6 +80,7 @@ def start_local_cloud(
         port=port,
         idle_s=idle_s,
         time_limit_s=time_limit_s,
+        faults=faults,
         on_line=on_line,
     )
     try:

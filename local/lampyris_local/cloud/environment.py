@@ -2,25 +2,28 @@
 
 import asyncio
 import math
-import os
 import secrets
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import msgspec
 
+from lampyris_local.cloud.faults import Fates
+from lampyris_local.cloud.faulty_endpoint import Caller
 from lampyris_local.cloud.guard import Guard
 from lampyris_local.cloud.invocation import RESPONSE_LIMIT_BYTES, Invocation
+from lampyris_local.cloud.mortal import Mortal
 from lampyris_local.cloud.process import RuntimeProcess
-from lampyris_local.cloud.reports import LogLine, Report
+from lampyris_local.cloud.reports import LineKind, LogLine, Report
 from lampyris_local.cloud.runtime_api import RuntimeApi, Work
 from lampyris_local.cloud.stack import Function
+from lampyris_local.cloud.variables import function_variables
 
 MIB = 1024 * 1024
 T = TypeVar("T")
@@ -30,7 +33,8 @@ T = TypeVar("T")
 class Machine:
     """What all execution environments share: the interpreter, the Runtime API, where files and lines go.
 
-    `time_limit_s` shortens the timeouts of all functions.
+    `time_limit_s` shortens the timeouts of all functions. With `fates`, faults are injected: every
+    environment that runs is among the `callers`, by its access key.
     """
 
     python: Path
@@ -41,6 +45,8 @@ class Machine:
     on_line: Callable[[LogLine], None]
     init_limit_s: float = 10.0
     time_limit_s: float = math.inf
+    fates: Fates | None = None
+    callers: dict[str, Caller] = field(default_factory=dict)
 
 
 class _HandlerError(Exception):
@@ -88,6 +94,7 @@ class Environment:
         self._init_duration_ms: float | None = None
         self._log: list[str] = []
         self._leftovers = AsyncExitStack()
+        self._mortal = self._made_mortal(machine.fates) if machine.fates else None
 
     @property
     def alive(self) -> bool:
@@ -95,6 +102,8 @@ class Environment:
 
     async def invoke(self, request_id: str, event: bytes) -> Invocation:
         """Run one request; the first one begins with INIT, and tells of an INIT that failed, as on Lambda."""
+        if self._mortal is not None:
+            self._mortal.begin()
         process = self._process or await self._init()
         self._request_id = request_id
         self._say("START", f"START RequestId: {request_id} Version: $LATEST")
@@ -110,6 +119,8 @@ class Environment:
             body = error.body or msgspec.json.encode(
                 {"errorType": error.kind, "errorMessage": f"RequestId: {request_id} Error: {error.message}"}
             )
+        if self._mortal is not None:
+            self._mortal.end()
         duration_ms = (time.perf_counter() - started_s) * 1000
         process.sample_memory()
         process.flush_output()
@@ -141,7 +152,6 @@ class Environment:
             # INIT took too long: Lambda begins again, now within the function's own timeout.
             await self._leftovers.aclose()
             process = await self._attempt_init(self._function.timeout_s)
-        self._process = process
         return process
 
     async def _attempt_init(self, limit_s: float) -> RuntimeProcess:
@@ -158,15 +168,21 @@ class Environment:
     async def _spawn(self) -> RuntimeProcess:
         temporary = tempfile.mkdtemp(dir=self._machine.folder)
         self._leftovers.push_async_callback(asyncio.to_thread, shutil.rmtree, temporary, ignore_errors=True)
+        access_key = {}
+        if self._mortal is not None:
+            access_key["AWS_ACCESS_KEY_ID"] = key = f"local-{secrets.token_hex(8)}"
+            self._machine.callers[key] = self._mortal
+            self._leftovers.callback(self._machine.callers.pop, key)
         address = await self._machine.runtime_api.open(self)
         self._leftovers.push_async_callback(self._machine.runtime_api.close, address)
-        process = await RuntimeProcess.spawn(
+        self._process = process = await RuntimeProcess.spawn(
             self._machine.python,
             self._function.handler,
             code=self._function.code,
             variables={
                 **self._machine.variables,
-                **variables(self._function),
+                **function_variables(self._function),
+                **access_key,
                 "AWS_LAMBDA_LOG_STREAM_NAME": self._stream,
                 "AWS_LAMBDA_RUNTIME_API": address,
                 "TMPDIR": temporary,
@@ -251,13 +267,24 @@ class Environment:
     def _settle(self, request_id: str, outcome: bytes | Exception) -> bool:
         if request_id != self._request_id or self._result is None or self._result.done():
             return False
+        if self._mortal is not None and not self._mortal.survives():
+            return True
         if isinstance(outcome, Exception):
             self._result.set_exception(outcome)
         else:
             self._result.set_result(outcome)
         return True
 
-    def _say(self, kind: Literal["START", "LOG", "END", "REPORT"], text: str) -> None:
+    def _made_mortal(self, fates: Fates) -> Mortal:
+        return Mortal(
+            fates, self._function.logical_id, kill=self._kill, tell=lambda text: self._say("FAULT", text)
+        )
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+
+    def _say(self, kind: LineKind, text: str) -> None:
         self._log.append(text)
         self._machine.on_line(
             LogLine(
@@ -269,23 +296,6 @@ class Environment:
                 text=text,
             )
         )
-
-
-def variables(function: Function) -> dict[str, str]:
-    """The environment variables that Lambda gives to a function, and the function's own."""
-    runtime = {} if function.runtime is None else {"AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}"}
-    return {
-        **function.environment,
-        **runtime,
-        "_HANDLER": function.handler,
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
-        "AWS_LAMBDA_FUNCTION_NAME": function.name,
-        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
-        "LAMBDA_TASK_ROOT": str(function.code),
-        "PYTHONPATH": os.pathsep.join(map(str, (function.code, *function.beside))),
-    }
 
 
 def _trace_id() -> str:

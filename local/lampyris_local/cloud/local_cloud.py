@@ -2,10 +2,10 @@
 
 import logging
 import math
-import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -17,8 +17,11 @@ from typing import Any, Self
 import msgspec
 
 from lampyris_local.caller import user_here
+from lampyris_local.cloud.disturbed_mail import DisturbedMail
 from lampyris_local.cloud.endpoint import MotoEndpoint
 from lampyris_local.cloud.environment import Machine
+from lampyris_local.cloud.faults import Fates, Faults
+from lampyris_local.cloud.faulty_endpoint import Caller, FaultyEndpoint
 from lampyris_local.cloud.gateway import Gateway, HttpRequest, HttpResponse
 from lampyris_local.cloud.guard import Guard
 from lampyris_local.cloud.http_server import HttpServer
@@ -28,11 +31,12 @@ from lampyris_local.cloud.lambdas import Lambdas
 from lampyris_local.cloud.listening import HOST, listen
 from lampyris_local.cloud.loop_thread import LoopThread
 from lampyris_local.cloud.reports import LogLine
-from lampyris_local.cloud.resources import ACCESS_KEY, SECRET_KEY, client, make_resources
+from lampyris_local.cloud.resources import client, make_resources
 from lampyris_local.cloud.runtime_api import RuntimeApi
 from lampyris_local.cloud.sqs_source import SqsSource
-from lampyris_local.cloud.stack import Place, Route, Stack
+from lampyris_local.cloud.stack import Place, Queue, Route, Stack
 from lampyris_local.cloud.template import read_stack
+from lampyris_local.cloud.variables import shared_variables
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +47,7 @@ class LocalCloud:
     `parameters` override the template's. `port` serves the HTTP API; 0 takes a free one. `endpoint` names a
     server for S3, SQS, DynamoDB and EventBridge; without it there is one in this process, on `endpoint_port`.
     `time_limit_s` shortens the functions' timeouts, and with them the visibility timeouts of their queues.
+    `faults` are injected into what functions and queues do.
     `on_line` gets every line of log, in the thread of the local cloud, and must not block. `python` runs the
     functions; it needs awslambdaric.
 
@@ -60,6 +65,7 @@ class LocalCloud:
         idle_s: float = 300.0,
         concurrency: int = 10,
         time_limit_s: float | None = None,
+        faults: Faults | None = None,
         python: Path | None = None,
         on_line: Callable[[LogLine], None] | None = None,
     ) -> None:
@@ -71,6 +77,7 @@ class LocalCloud:
         self._idle_s = idle_s
         self._concurrency = concurrency
         self._time_limit_s = time_limit_s
+        self._faults = faults or Faults()
         self._python = python or Path(sys.executable)
         self._on_line = on_line or (lambda _: None)
         self._parts = ExitStack()
@@ -142,14 +149,17 @@ class LocalCloud:
         runtime_api = RuntimeApi()
         self._loop.run(runtime_api.start())
         parts.callback(lambda: self._loop.run(runtime_api.stop()))
+        callers: dict[str, Caller] = {}
         machine = Machine(
             python=self._python,
-            variables=shared_variables(self._place),
+            variables=shared_variables(self._place) | self._start_faulty_endpoint(parts, callers),
             folder=folder,
             runtime_api=runtime_api,
             guard=guard,
             on_line=self._on_line,
             time_limit_s=math.inf if self._time_limit_s is None else self._time_limit_s,
+            fates=self._fates(),
+            callers=callers,
         )
         self._lambdas = Lambdas(
             self._stack.functions, machine, concurrency=self._concurrency, idle_s=self._idle_s
@@ -161,6 +171,38 @@ class LocalCloud:
         server = HttpServer(self._gateway, outputs, listener)
         self._loop.run(server.start())
         parts.callback(lambda: self._loop.run(server.stop()))
+
+    def _fates(self) -> Fates | None:
+        if not self._faults.disturb_functions:
+            return None
+        return Fates(self._faults, {source.function for source in self._stack.sources})
+
+    def _start_faulty_endpoint(self, parts: ExitStack, callers: Mapping[str, Caller]) -> dict[str, str]:
+        """Put a proxy before the endpoint where calls are disturbed; return the variable that leads there."""
+        if not self._faults.disturb_functions:
+            return {}
+        faulty = FaultyEndpoint(self._place.endpoint_url, callers)
+        self._loop.run(faulty.start())
+        parts.callback(lambda: self._loop.run(faulty.stop()))
+        return {"AWS_ENDPOINT_URL": faulty.url}
+
+    def _disturbed(self, queue: Queue) -> DisturbedMail | None:
+        if not self._faults.disturb_queues:
+            return None
+
+        def tell(text: str) -> None:
+            self._on_line(
+                LogLine(
+                    time_s=time.time(),
+                    function=queue.logical_id,
+                    stream="",
+                    request_id=None,
+                    kind="FAULT",
+                    text=text,
+                )
+            )
+
+        return DisturbedMail(self._faults, queue, tell)
 
     def _start_sources(self, parts: ExitStack, stack: Stack) -> None:
         if not stack.sources:
@@ -178,6 +220,7 @@ class LocalCloud:
                 executor=executor,
                 region=self._place.region,
                 uploader=user_here(),
+                disturbed=self._disturbed(source.queue),
             )
             polling = self._loop.start(poller.run())
             polling.add_done_callback(tell_of_failure)
@@ -187,17 +230,3 @@ class LocalCloud:
 def tell_of_failure(polling: Future[None]) -> None:
     if not polling.cancelled() and polling.exception() is not None:
         log.critical("A queue is no longer polled", exc_info=polling.exception())
-
-
-def shared_variables(place: Place) -> dict[str, str]:
-    """The environment variables that all functions share. Nothing else of the user's own gets in."""
-    return {
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_DEFAULT_REGION": place.region,
-        "AWS_ENDPOINT_URL": place.endpoint_url,
-        "AWS_REGION": place.region,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-        "LANG": "en_US.UTF-8",
-        "PATH": os.environ.get("PATH", os.defpath),
-        "TZ": ":UTC",
-    }

@@ -4,16 +4,21 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+LineKind = Literal["START", "LOG", "END", "REPORT", "FAULT"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class LogLine:
-    """One line of an execution environment's log. A line written during INIT belongs to no request."""
+    """One line of an execution environment's log. A line written during INIT belongs to no request.
+
+    FAULT tells what was injected; where it befell a message, `function` is the queue.
+    """
 
     time_s: float
     function: str
     stream: str
     request_id: str | None
-    kind: Literal["START", "LOG", "END", "REPORT"]
+    kind: LineKind
     text: str
 
 

@@ -12,6 +12,7 @@ import functools
 import hashlib
 import json
 import logging
+import math
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lampyris_local.cloud.disturbed_mail import Delivery, DisturbedMail, Message
 from lampyris_local.cloud.invocation import Invocation, InvokeError
 from lampyris_local.cloud.stack import QueueSource
 from lampyris_local.cloud.uploaders import with_uploader
@@ -30,13 +32,11 @@ RECEIVE_LIMIT = 10
 WINDOW_POLL_S = 0.1
 RETRY_S = 1.0
 
-Message = Mapping[str, Any]
-
 
 class SqsSource:
     """`run` works until it is cancelled. `sqs` is a boto3 client, called in threads of `executor`.
 
-    `uploader` is who puts objects into this cloud's S3.
+    `uploader` is who puts objects into this cloud's S3. What is `disturbed` comes otherwise than it should.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class SqsSource:
         executor: Executor,
         region: str,
         uploader: str,
+        disturbed: DisturbedMail | None = None,
     ) -> None:
         self._source = source
         self._invoke = invoke
@@ -55,6 +56,7 @@ class SqsSource:
         self._executor = executor
         self._region = region
         self._uploader = uploader
+        self._disturbed = disturbed
 
     async def run(self) -> None:
         slots = asyncio.Semaphore(self._source.max_concurrency)
@@ -67,11 +69,19 @@ class SqsSource:
                     log.warning("Polling %s failed: %s", self._source.queue.name, error)
                     messages = []
                     await asyncio.sleep(RETRY_S)
-                if messages:
-                    batch = batches.create_task(self._process(messages))
+                deliveries = self._deliveries(messages)
+                if deliveries and not deliveries[0].after_s:
+                    batch = batches.create_task(self._process(deliveries.pop(0).messages))
                     batch.add_done_callback(lambda _: slots.release())
                 else:
                     slots.release()
+                for delivery in deliveries:
+                    batches.create_task(self._process_late(delivery, slots))
+
+    def _deliveries(self, messages: Sequence[Message]) -> list[Delivery]:
+        if self._disturbed is not None:
+            return self._disturbed.deliveries(messages)
+        return [Delivery(messages=messages)] if messages else []
 
     async def _collect(self) -> list[Message]:
         """Wait for messages; then for as many as a batch holds, but no longer than the batching window."""
@@ -94,6 +104,25 @@ class SqsSource:
             MessageAttributeNames=["All"],
         )
         return list(answer.get("Messages", []))
+
+    async def _process_late(self, delivery: Delivery, slots: asyncio.Semaphore) -> None:
+        """Keep messages out of sight until their time has come, and for as long again as any other batch."""
+        visible_after_s = self._source.queue.visibility_timeout_s
+        await self._hide(delivery.messages, visible_after_s + math.ceil(delivery.after_s))
+        await asyncio.sleep(delivery.after_s)
+        async with slots:
+            await self._hide(delivery.messages, visible_after_s)
+            await self._process(delivery.messages)
+
+    async def _hide(self, messages: Sequence[Message], for_s: int) -> None:
+        """Keep messages out of sight; one that was deleted meanwhile stays deleted."""
+        entries = [{**entry, "VisibilityTimeout": for_s} for entry in _entries(messages)]
+        try:
+            for start in range(0, len(entries), RECEIVE_LIMIT):
+                batch = entries[start : start + RECEIVE_LIMIT]
+                await self._call("change_message_visibility_batch", Entries=batch)
+        except (BotoCoreError, ClientError) as error:
+            log.warning("Keeping messages of %s out of sight failed: %s", self._source.queue.name, error)
 
     async def _process(self, messages: Sequence[Message]) -> None:
         """Invoke the function with a batch, and delete what succeeded."""
@@ -120,16 +149,19 @@ class SqsSource:
             log.warning("Deleting from %s failed: %s", self._source.queue.name, error)
 
     async def _delete(self, messages: Sequence[Message]) -> None:
-        entries = [
-            {"Id": str(position), "ReceiptHandle": message["ReceiptHandle"]}
-            for position, message in enumerate(messages)
-        ]
-        await self._call("delete_message_batch", Entries=entries)
+        await self._call("delete_message_batch", Entries=_entries(messages))
 
     async def _call(self, operation: str, **arguments: Any) -> Mapping[str, Any]:
         call = functools.partial(getattr(self._sqs, operation), QueueUrl=self._source.queue.url, **arguments)
         answer: Mapping[str, Any] = await asyncio.get_running_loop().run_in_executor(self._executor, call)
         return answer
+
+
+def _entries(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    return [
+        {"Id": str(position), "ReceiptHandle": message["ReceiptHandle"]}
+        for position, message in enumerate(messages)
+    ]
 
 
 def sqs_event(messages: Sequence[Message], queue_arn: str, region: str, uploader: str) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class Route:
 class Queue:
     """An SQS queue; `attributes` are those of the CreateQueue call."""
 
+    logical_id: str
     name: str
     arn: str
     url: str

@@ -46,7 +46,12 @@ def queue(name: str, *, arn: str, url: str, properties: Properties) -> Queue:
             }
         )
     return Queue(
-        name=name, arn=arn, url=url, visibility_timeout_s=visibility_timeout_s, attributes=attributes
+        logical_id=properties.owner,
+        name=name,
+        arn=arn,
+        url=url,
+        visibility_timeout_s=visibility_timeout_s,
+        attributes=attributes,
     )
 
 

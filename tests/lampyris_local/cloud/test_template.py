@@ -397,9 +397,11 @@ def test_projects_own_template_is_read_whole() -> None:
         "ControlFunction",
         "KeepFunction",
     }
-    assert set(sources) == {"PublishFunction", "ShadowFunction"}
+    assert {"PublishFunction", "ShadowFunction", "AttendFunction", "TrainFunction"} <= set(sources)
+    assert stack.functions["TrainFunction"].handler == "lampyris.handlers.train.handler"
+    assert stack.functions["TrainFunction"].beside == [PROJECT / "build"]
     assert all(source.reports_item_failures for source in sources.values())
-    assert {notification.queue_arn for notification in bucket.notifications} == {
+    assert {notification.queue_arn for notification in bucket.notifications} <= {
         source.queue.arn for source in sources.values()
     }
     assert PLACE.api_url in stack.outputs.values()
