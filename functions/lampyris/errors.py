@@ -26,7 +26,7 @@ The classes are written out, as dataclasses would cost a cold start half a milli
     └── Unavailable              try again later
         ├── StoreUnavailable, ArtifactDamaged, DocumentDamaged, InferenceFailed
         ├── TableUnavailable, QueueUnavailable, NotificationFailed
-        └── OutOfMemory, StorageFull, DeadlineExceeded, ModelLoading
+        └── OutOfMemory, StorageFull, DeadlineExceeded, ModelLoading, WorkerLost
 """
 
 from typing import ClassVar
@@ -752,3 +752,15 @@ class ModelLoading(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("The model is still being loaded. Try again in a few seconds.")
+
+
+class WorkerLost(Unavailable):
+    """A function ended in the middle of a prediction that it ran alone."""
+
+    code = "worker-lost"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The function ended while it ran this prediction, and nothing else: most likely it has too little "
+            "memory. Send fewer rows, or give it more memory."
+        )

@@ -96,6 +96,7 @@ PROBLEMS: dict[type[errors.LampyrisError], tuple[int, str | None]] = {
     errors.StorageFull: (507, None),
     errors.DeadlineExceeded: (504, None),
     errors.ModelLoading: (503, None),
+    errors.WorkerLost: (422, None),
     errors.InferenceFailed: (422, "The model failed on these inputs, though they fit its signature."),
 }
 
