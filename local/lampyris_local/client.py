@@ -127,7 +127,7 @@ class Client:
     """A connection to a deployment's API, or to a folder's models in this process; a context manager."""
 
     def __init__(self, deployment: Deployment) -> None:
-        self._http = _connect(deployment)
+        self._http = connect(deployment)
         # What stays in this process may have any size.
         self._post: Callable[..., httpx.Response] = (
             httpx.Client.post if deployment.api_url is None else large_bodies.post
@@ -172,7 +172,7 @@ class Client:
             raise NoAnswer(url=str(self._http.base_url), reason=str(error) or type(error).__name__) from None
         elapsed_ms = (time.perf_counter() - started) * 1e3
         if not response.is_success:
-            raise _refusal(response)
+            raise refusal(response)
         return Answer(
             body=response.content,
             elapsed_ms=elapsed_ms,
@@ -180,7 +180,8 @@ class Client:
         )
 
 
-def _connect(deployment: Deployment) -> httpx.Client:
+def connect(deployment: Deployment) -> httpx.Client:
+    """Open a connection that signs what it sends, where that is needed."""
     if deployment.api_url is None:
         # onnxruntime is behind it, which a call over HTTP can do without.
         from lampyris_local.folder.predict import PredictHere  # noqa: PLC0415 - see above
@@ -203,7 +204,8 @@ class _Problem(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-def _refusal(response: httpx.Response) -> Refused:
+def refusal(response: httpx.Response) -> Refused:
+    """Read why the API refused."""
     try:
         problem = msgspec.json.decode(response.content, type=_Problem)
     except msgspec.DecodeError:

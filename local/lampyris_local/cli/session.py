@@ -50,12 +50,19 @@ class Session:
     caller: "Caller"
     as_json: bool
     yes: bool
+    # The options that say where, as they were given: for commands to be typed next.
+    where: str = ""
 
     def ask(self, verb: str, arguments: "msgspec.Struct", *, working: str = "") -> Any:
         """Run a verb. One that takes long shows how far it is, under the name `working`."""
         from lampyris.control.verbs import VERBS
 
         chosen = next(one for one in VERBS if one.name == verb)
+        if chosen.deployed:
+            from lampyris_local.api import Api
+
+            with Api(self.deployment) as api:
+                return api.ask(verb, arguments, self.caller)
         with self._progress(working) as registry:
             return chosen.run(registry, arguments, self.caller)
 
@@ -144,6 +151,20 @@ def _open(
         ),
         as_json=as_json,
         yes=yes,
+        where=_where(endpoint=endpoint, stack=stack, profile=profile, region=region),
+    )
+
+
+def _where(**given: str | None) -> str:
+    """Write the options again that say where, but for what the environment says already."""
+    import os
+    import shlex
+
+    defaults = {"stack": options.DEFAULT_STACK}
+    return "".join(
+        f" --{name} {shlex.quote(value)}"
+        for name, value in given.items()
+        if value and value != os.environ.get(f"LAMPYRIS_{name.upper()}", defaults.get(name))
     )
 
 
@@ -154,10 +175,8 @@ _WHERE: tuple[tuple[str, Any, Any], ...] = (
     ("region", options.Region, None),
     ("as_json", options.Json, False),
 )
-_WHY: tuple[tuple[str, Any, Any], ...] = (
-    ("reason", options.Reason, ""),
-    ("idempotency_key", options.IdempotencyKey, None),
-)
+_KEY: tuple[str, Any, Any] = ("idempotency_key", options.IdempotencyKey, None)
+_WHY: tuple[tuple[str, Any, Any], ...] = (("reason", options.Reason, ""), _KEY)
 
 
 def _with(*shared: tuple[str, Any, Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -184,4 +203,6 @@ def _with(*shared: tuple[str, Any, Any]) -> Callable[[Callable[..., None]], Call
 asks = _with(*_WHERE)
 changes = _with(*_WHY, *_WHERE)
 moves = _with(("if_revision", options.IfRevision, None), *_WHY, *_WHERE)
+submits = _with(_KEY, *_WHERE)
+removes = _with(("yes", options.Yes, False), _KEY, *_WHERE)
 destroys = _with(("yes", options.Yes, False), *_WHY, *_WHERE)

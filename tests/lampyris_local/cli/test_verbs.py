@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from lampyris.adapters.folder_store import FolderStore
-from lampyris.control.verbs import VERBS
+from lampyris.control.verbs import VERBS, Verb
 from lampyris.domain.manifest import Artifact, Change, Evidence, Gate, Manifest, Rejection
 from lampyris.domain.signature import Signature, TensorSpec
 from lampyris.registry.blobs import put_blobs, release
@@ -30,6 +30,7 @@ COMMANDS = {
     "aliases shadow-differences": ["aliases", "differences"],
     "rejected list": ["rejected"],
     "rejected show": ["rejected"],
+    "jobs submit": ["jobs", "submit", "train"],
     "audit list": ["audit"],
     "audit verify": ["audit"],
 }
@@ -87,17 +88,22 @@ def test_every_verb_has_a_command(verb: str) -> None:
     assert "Example:" in result.stdout
 
 
-@pytest.mark.parametrize("verb", [verb.name for verb in VERBS if verb.changes])
-def test_every_change_takes_a_reason_and_an_idempotency_key(verb: str) -> None:
-    result = CliRunner().invoke(app, [*COMMANDS.get(verb, verb.split()), "--help"])
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.changes], ids=lambda verb: verb.name)
+def test_every_change_takes_an_idempotency_key_and_one_of_the_registry_a_reason(verb: Verb) -> None:
+    result = CliRunner().invoke(app, [*COMMANDS.get(verb.name, verb.name.split()), "--help"])
 
-    assert "--reason" in result.stdout
     assert "--idempotency-key" in result.stdout
+    assert verb.deployed or "--reason" in result.stdout
 
 
 @pytest.mark.parametrize("verb", [verb.name for verb in VERBS if verb.destructive])
 def test_nothing_is_destroyed_unasked_in_a_pipe(run: Run, verb: str) -> None:
-    arguments = {"versions delete": ("iris", 2), "erase": ("iris",), "restore": ("nowhere",)}.get(verb, ())
+    arguments = {
+        "versions delete": ("iris", 2),
+        "erase": ("iris",),
+        "restore": ("nowhere",),
+        "jobs purge": ("0" * 32,),
+    }.get(verb, ())
 
     result = run(*COMMANDS.get(verb, verb.split()), *arguments)
 
