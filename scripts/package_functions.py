@@ -87,14 +87,16 @@ def functions_of(template: str) -> list[Function]:
 def packaged_template(template: str, arch: str) -> str:
     """Point the template at the folders beside it, and make `arch`, which they are built for, its default.
 
-    No image stands beside it: without one that its user names, nothing is deployed that trains.
+    No image stands beside it, and no network: without those that its user names, nothing is deployed that
+    trains in functions, or on machines.
     """
     for function in functions_of(template):
         own_folder = rf"\g<1>{function.name}/"
         template = re.sub(
             rf"(?ms)(^  {function.name}:$.*?CodeUri: )functions/", own_folder, template, count=1
         )
-    template = re.sub(r"(?ms)(^  TrainImage:$.*?Default: )\S+", r'\g<1>""', template, count=1)
+    for parameter in ("TrainImage", "MachineVpc", "MachineSubnets"):
+        template = re.sub(rf"(?ms)(^  {parameter}:$.*?Default: )\S+", r'\g<1>""', template, count=1)
     return re.sub(r"(?ms)(^  Architecture:$.*?Default: )\w+", rf"\g<1>{arch}", template, count=1)
 
 

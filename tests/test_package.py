@@ -69,6 +69,8 @@ def test_packaged_template_differs_only_in_where_the_code_is_and_in_defaults() -
     assert changed == [
         ("Default: arm64", "Default: x86_64"),
         ("Default: lampyris-train:latest", 'Default: ""'),
+        ("Default: vpc-00000000", 'Default: ""'),
+        ("Default: subnet-00000000", 'Default: ""'),
         ("CodeUri: functions/", "CodeUri: PublishFunction/"),
         ("CodeUri: functions/", "CodeUri: PredictFunction/"),
         ("CodeUri: functions/", "CodeUri: ShadowFunction/"),

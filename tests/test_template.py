@@ -91,6 +91,36 @@ def test_nothing_that_trains_is_deployed_without_an_image(resources: dict[str, R
     assert resources["TrainFunction"]["Properties"]["Code"] == {"ImageUri": {"Ref": "TrainImage"}}
 
 
+def test_no_machine_is_started_without_a_network(resources: dict[str, Resource]) -> None:
+    conditional = {
+        name: one["Type"] for name, one in resources.items() if one.get("Condition") == "HasMachines"
+    }
+
+    assert conditional == {
+        "MachineEnvironment": "AWS::Batch::ComputeEnvironment",
+        "MachineQueue": "AWS::Batch::JobQueue",
+        "MachineJob": "AWS::Batch::JobDefinition",
+        "MachineSecurityGroup": "AWS::EC2::SecurityGroup",
+        "MachinesReachEachOther": "AWS::EC2::SecurityGroupIngress",
+        "MachineProfile": "AWS::IAM::InstanceProfile",
+        "MachineLogs": "AWS::Logs::LogGroup",
+        "MachineRole": "AWS::IAM::Role",
+        "StartMachinesPolicy": "AWS::IAM::RolePolicy",
+        "HandOverToMachinesPolicy": "AWS::IAM::RolePolicy",
+    }
+    assert resources["MachineEnvironment"]["Properties"]["ComputeResources"]["MinvCpus"] == 0
+
+
+def test_machines_run_the_train_functions_image_with_its_rights(resources: dict[str, Resource]) -> None:
+    (nodes,) = resources["MachineJob"]["Properties"]["NodeProperties"]["NodeRangeProperties"]
+
+    assert nodes["TargetNodes"] == "0:"
+    assert nodes["Container"]["Image"] == {"Ref": "TrainImage"}
+    assert nodes["Container"]["JobRoleArn"] == resources["TrainFunction"]["Properties"]["Role"]
+    told = {variable["Name"] for variable in nodes["Container"]["Environment"]}
+    assert set(resources["TrainFunction"]["Properties"]["Environment"]["Variables"]) < told
+
+
 def test_functions_run_on_arm64_unless_told_otherwise() -> None:
     template = translate(TEMPLATE, {})
 
@@ -108,6 +138,12 @@ def test_functions_are_told_what_their_bootstrap_reads(resources: dict[str, Reso
     jobs = {"LAMPYRIS_JOBS_TABLE": {"Ref": "JobsTable"}, "LAMPYRIS_ATTEND_QUEUE": {"Ref": "AttendQueue"}}
     dead = {"LAMPYRIS_DEAD_QUEUE": {"Ref": "JobsDeadLetters"}}
     batch = {"LAMPYRIS_BATCH_QUEUE": {"Ref": "BatchQueue"}}
+    definition = {"Fn::Sub": "${AWS::StackName}-machines"}
+    training = {
+        "LAMPYRIS_TRAIN_QUEUE": {"Fn::If": ["HasTraining", {"Ref": "TrainQueue"}, ""]},
+        "LAMPYRIS_BATCH_JOB_QUEUE": {"Fn::If": ["HasMachines", {"Ref": "MachineQueue"}, ""]},
+        "LAMPYRIS_BATCH_JOB_DEFINITION": {"Fn::If": ["HasMachines", definition, ""]},
+    }
     assert functions["PublishFunction"]["Environment"]["Variables"] == {
         **bucket,
         "LAMPYRIS_TRUSTED_KEYS": {"Ref": "TrustedKeys"},
@@ -125,7 +161,7 @@ def test_functions_are_told_what_their_bootstrap_reads(resources: dict[str, Reso
         **bucket,
         **jobs,
         **dead,
-        "LAMPYRIS_TRAIN_QUEUE": {"Fn::If": ["HasTraining", {"Ref": "TrainQueue"}, ""]},
+        **training,
         "LAMPYRIS_PREDICT_MEMORY_MB": {"Ref": "PredictMemory"},
     }
     assert functions["KeepFunction"]["Environment"]["Variables"] == {
@@ -139,7 +175,7 @@ def test_functions_are_told_what_their_bootstrap_reads(resources: dict[str, Reso
         **jobs,
         **batch,
         **dead,
-        "LAMPYRIS_TRAIN_QUEUE": {"Fn::If": ["HasTraining", {"Ref": "TrainQueue"}, ""]},
+        **training,
         "LAMPYRIS_JOBS_IN_ALL": {"Ref": "JobsInAll"},
         "LAMPYRIS_JOBS_BY_TENANT": {"Ref": "JobsByTenant"},
         "LAMPYRIS_JOBS_BY_MODEL": {"Ref": "JobsByModel"},
@@ -164,7 +200,7 @@ def test_functions_are_traced_and_log_to_groups_that_expire(resources: dict[str,
         assert function["TracingConfig"] == {"Mode": "Active"}
         assert function["LoggingConfig"]["LogGroup"]["Ref"] in groups
     functions = {name.removesuffix("Function") for name in of_type(resources, "AWS::Lambda::Function")}
-    assert set(groups) == {"ApiLogs", *(f"{function}Logs" for function in functions)}
+    assert set(groups) == {"ApiLogs", "MachineLogs", *(f"{function}Logs" for function in functions)}
     assert all(group["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups.values())
 
 
@@ -189,7 +225,7 @@ def test_no_statement_allows_every_action(resources: dict[str, Resource]) -> Non
     assert [action for action in granted if "*" in action] == []
 
 
-def test_only_tracing_is_allowed_on_every_resource(resources: dict[str, Resource]) -> None:
+def test_only_what_knows_no_resources_is_allowed_on_every_one(resources: dict[str, Resource]) -> None:
     on_everything = [
         statement["Action"]
         for statement in statements(resources)
@@ -197,7 +233,11 @@ def test_only_tracing_is_allowed_on_every_resource(resources: dict[str, Resource
     ]
 
     functions = of_type(resources, "AWS::Lambda::Function")
-    assert on_everything == [["xray:PutTraceSegments", "xray:PutTelemetryRecords"]] * len(functions)
+    assert on_everything == [
+        *[["xray:PutTraceSegments", "xray:PutTelemetryRecords"]] * (len(functions) - 2),
+        ["ecs:DiscoverPollEndpoint", "ecr:GetAuthorizationToken"],
+        *[["xray:PutTraceSegments", "xray:PutTelemetryRecords"]] * 2,
+    ]
 
 
 def below(*prefixes: str) -> list[dict[str, str]]:
