@@ -1,0 +1,218 @@
+"""Messages of one prediction each, as SQS hands them over."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from lampyris.adapters.telemetry import Telemetry
+from lampyris.bootstrap import Serving, read_settings, wire_loading, wire_serving
+from lampyris.domain.store import Store
+from lampyris.errors import ObjectNotFound, StoreUnavailable
+from lampyris.handlers.predictions import App, handle
+from lampyris.serving.infer import Inference
+
+ROW = [0.5] * 8
+FIFO = "arn:aws:sqs:eu-central-1:1:ordered.fifo"
+STANDARD = "arn:aws:sqs:eu-central-1:1:predictions"
+
+
+class Context:
+    aws_request_id = "req-1"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
+
+
+class Runs:
+    """Counts the runs of `inference`, and how many rows each had; a run with `deadly` among its rows dies."""
+
+    def __init__(self, inference: Inference) -> None:
+        self._inference = inference
+        self.rows: list[int] = []
+        self.deadly: float | None = None
+
+    def run(self, manifest: Any, inputs: Any, **others: Any) -> Any:
+        values = next(iter(inputs.values()))
+        self.rows.append(len(values))
+        if self.deadly is not None and (values == self.deadly).any():
+            raise KeyboardInterrupt
+        return self._inference.run(manifest, inputs, **others)
+
+
+@pytest.fixture
+def serving(store: Store, tmp_path: Path) -> Serving:
+    environ = {"LAMPYRIS_BUCKET": "unused", "TMPDIR": str(tmp_path / "scratch")}
+    return wire_serving(wire_loading(read_settings(environ), store, clock=perf_counter))
+
+
+@pytest.fixture
+def runs(serving: Serving) -> Runs:
+    return Runs(serving.inference)
+
+
+@pytest.fixture
+def app(serving: Serving, runs: Runs) -> App:
+    counted = msgspec.structs.replace(serving, inference=runs)
+    return App(serving=counted, telemetry=Telemetry("predictions", now_s=lambda: 0.0))
+
+
+def record(
+    number: int, body: Any, *, received: int = 1, source: str = STANDARD, group: str | None = None
+) -> dict[str, Any]:
+    attributes = {"ApproximateReceiveCount": str(received)} | ({"MessageGroupId": group} if group else {})
+    text = body if isinstance(body, str) else json.dumps(body)
+    return {"messageId": f"m{number}", "body": text, "attributes": attributes, "eventSourceARN": source}
+
+
+def asked(number: int, **others: Any) -> dict[str, Any]:
+    return {"id": f"p{number}", "model": "glow", "inputs": [ROW], **others}
+
+
+def answer(store: Store, name: str, model: str = "glow") -> Any:
+    return json.loads(store.get(f"predictions/{model}/{name}.json").data)
+
+
+def failures(found: dict[str, Any]) -> list[str]:
+    return [one["itemIdentifier"] for one in found["batchItemFailures"]]
+
+
+def test_messages_for_one_version_make_one_run_and_an_answer_each(
+    app: App, runs: Runs, store: Store, publish_linear: Callable[..., Any]
+) -> None:
+    publish_linear()
+    records = [record(number, asked(number, inputs=[[number / 10] * 8])) for number in range(10)]
+
+    found = handle({"Records": records}, app, Context())
+
+    assert failures(found) == []
+    assert runs.rows == [10]
+    for number in range(10):
+        (prediction,) = answer(store, f"p{number}")["predictions"]
+        values = np.full((1, 8), number / 10, np.float32)
+        manifest = app.serving.resolver.resolve("glow")
+        expected = runs.run(manifest, {"features": values}, deadline_s=float("inf")).outputs["p"][0]
+        assert list(prediction["probabilities"].values()) == pytest.approx(expected.tolist(), rel=1e-5)
+
+
+def test_message_that_is_delivered_again_has_one_answer(
+    app: App, store: Store, publish_linear: Callable[..., Any]
+) -> None:
+    publish_linear()
+    handle({"Records": [record(0, asked(0))]}, app, Context())
+    etag = store.get("predictions/glow/p0.json").etag
+
+    again = handle({"Records": [record(0, asked(0)), record(0, asked(0), received=2)]}, app, Context())
+
+    assert failures(again) == []
+    assert store.get("predictions/glow/p0.json").etag == etag
+
+
+def test_what_is_wrong_with_a_message_is_its_answer(
+    app: App, store: Store, publish_linear: Callable[..., Any]
+) -> None:
+    publish_linear()
+    records = [
+        record(0, asked(0, inputs=[[1.0, 2.0]])),
+        record(1, asked(1, model="none")),
+        record(2, "no JSON"),
+        record(3, asked(3, what=1)),
+        record(4, {"id": "../x", "model": "glow", "inputs": [ROW]}),
+        record(5, asked(5)),
+        record(6, {"id": "p6", "model": "glow", "instances": [ROW, ROW]}),
+        record(7, {"id": "p7", "model": "glow"}),
+    ]
+
+    found = handle({"Records": records}, app, Context())
+
+    assert failures(found) == []
+    assert answer(store, "p0")["code"] == "invalid-tensor"
+    assert answer(store, "p1", "none")["code"] == "model-not-found"
+    assert answer(store, "m2", "-")["code"] == "malformed-request"
+    assert answer(store, "p3")["code"] == "malformed-request"
+    assert answer(store, "m4", "-")["code"] == "invalid-name"
+    assert len(answer(store, "p5")["predictions"]) == 1
+    assert len(answer(store, "p6")["predictions"]) == 2
+    assert "inputs, or instances" in answer(store, "p7")["detail"]
+
+
+class Away:
+    """A store that cannot create some keys."""
+
+    def __init__(self, store: Store, *keys: str) -> None:
+        self._store = store
+        self._keys = keys
+
+    def create(self, key: str, data: bytes) -> None:
+        if key in self._keys:
+            raise StoreUnavailable(operation="put", cause="a test")
+        self._store.create(key, data)
+
+
+def test_what_may_work_later_comes_again_and_only_that(
+    app: App, store: Store, publish_linear: Callable[..., Any]
+) -> None:
+    publish_linear()
+    away = msgspec.structs.replace(app.serving, store=Away(store, "predictions/glow/p1.json"))
+    app = msgspec.structs.replace(app, serving=away)
+
+    found = handle({"Records": [record(number, asked(number)) for number in range(3)]}, app, Context())
+
+    assert failures(found) == ["m1"]
+    assert answer(store, "p0")["model"] == answer(store, "p2")["model"] == "glow"
+
+
+def test_in_order_nothing_is_answered_before_what_came_first(
+    app: App, store: Store, publish_linear: Callable[..., Any]
+) -> None:
+    publish_linear()
+    away = msgspec.structs.replace(app.serving, store=Away(store, "predictions/glow/p2.json"))
+    app = msgspec.structs.replace(app, serving=away)
+    records = [
+        record(number, asked(number), source=FIFO, group="even" if number % 2 == 0 else "odd")
+        for number in range(7)
+    ]
+
+    found = handle({"Records": records}, app, Context())
+
+    assert failures(found) == ["m2", "m4", "m6"]
+    with pytest.raises(ObjectNotFound):
+        store.get("predictions/glow/p4.json")
+    assert answer(store, "p5")["model"] == "glow"
+
+
+def deliveries(records: list[dict[str, Any]], app: App, most: int) -> Iterator[list[str]]:
+    """Deliver messages until none is left, as SQS does; yield what each delivery left."""
+    for received in range(1, most + 1):
+        for one in records:
+            one["attributes"]["ApproximateReceiveCount"] = str(received)
+        try:
+            left = failures(handle({"Records": records}, app, Context()))
+        except KeyboardInterrupt:  # the function ended
+            left = [one["messageId"] for one in records]
+        records = [one for one in records if one["messageId"] in left]
+        yield left
+        if not records:
+            return
+
+
+@pytest.mark.parametrize("source", [STANDARD, FIFO])
+def test_message_that_ends_the_function_is_told_so_and_the_others_are_answered(
+    app: App, runs: Runs, store: Store, publish_linear: Callable[..., Any], source: str
+) -> None:
+    publish_linear()
+    runs.deadly = 66.0
+    records = [record(number, asked(number), source=source, group="g") for number in range(8)]
+    records[2] = record(2, asked(2, inputs=[[66.0] * 8]), source=source, group="g")
+
+    left = list(deliveries(records, app, 5))
+
+    assert left[-1] == []
+    assert len(left) == 3
+    assert answer(store, "p2")["code"] == "worker-lost"
+    assert all(answer(store, f"p{number}")["predictions"] for number in (0, 1, 3, 4, 5, 6, 7))
