@@ -25,6 +25,7 @@ from lampyris.http.event import LambdaContext
 from lampyris.jobs import transitions
 from lampyris.jobs.attending import Attending
 from lampyris.jobs.duties import duties, work
+from lampyris.jobs.intake import asked_by
 from lampyris.jobs.job import Failure, with_log
 from lampyris.jobs.jobs import Jobs
 from lampyris.jobs.notifications import Notifying
@@ -96,8 +97,6 @@ def _attend(wake_up: WakeUp, app: App) -> None:
 
 
 def _begin(created: Created, app: App, request_id: str) -> None:
-    from lampyris.jobs.intake import asked_by  # noqa: PLC0415 - most messages are wake-ups
-
     try:
         asked = asked_by(created, app.store)
         if asked is not None:

@@ -241,6 +241,38 @@ def test_s3s_test_event_is_dropped(world: World) -> None:
     assert world.attend('{"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b"}') == []
 
 
+def put_of(key: str) -> str:
+    """Return what S3 says of an object that was put."""
+    record = {
+        "eventName": "ObjectCreated:Put",
+        "s3": {"object": {"key": key, "sequencer": "0055"}},
+        "userIdentity": {"principalId": "ana"},
+    }
+    return json.dumps({"Records": [record]})
+
+
+def test_an_s3_put_begins_one_job_however_often_it_is_announced(world: World) -> None:
+    world.store.put("batch/glow/rows.csv", b"a\n1\n")
+
+    for _ in range(3):
+        assert world.attend(put_of("batch/glow/rows.csv")) == []
+
+    (job,) = world.jobs.recent(limit=10)
+    assert (job.kind, job.model, job.spec["input"]) == ("batch", "glow", "batch/glow/rows.csv")
+
+
+@pytest.mark.parametrize("key", ["batch/No%20Model/rows.csv", "watch/glow/recipe.toml", "batch/%FF/rows.csv"])
+def test_a_put_that_asks_for_nothing_that_can_be_done_is_logged_and_dropped(
+    world: World, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.store.put("watch/glow/recipe.toml", b"no recipe")
+
+    assert world.attend(put_of(key)) == []
+
+    assert json.loads(capsys.readouterr().out)["level"] == "ERROR"
+    assert list(world.jobs.recent(limit=10)) == []
+
+
 def test_a_message_that_failed_comes_again_the_later_the_more_often_it_failed(world: World) -> None:
     for received in (1, 4, 100):
         world.attend("no JSON", received=received)
