@@ -36,16 +36,14 @@ def links(store: Store, job: Job) -> tuple[JobResult, ...]:
     """Return where to fetch the files that a job names one by one."""
     return tuple(
         JobResult(name=name, url=store.presign("GET", key, _EXPIRES_S))
-        for name, key in sorted(job.results.items())
-        if key.startswith(JOBS) and not key.endswith("/")
+        for name, key in _named(job)
+        if not key.endswith("/")
     )
 
 
 def _files(store: Store, job: Job, after: str) -> Iterator[JobResult]:
     """Yield the files whose names come after `after`; a prefix that a job names is all that is below it."""
-    for name, key in sorted(job.results.items()):
-        if not key.startswith(JOBS):
-            continue
+    for name, key in _named(job):
         if not key.endswith("/"):
             if name > after:
                 yield _file(store, name, key, store.size_bytes(key))
@@ -56,6 +54,20 @@ def _files(store: Store, job: Job, after: str) -> Iterator[JobResult]:
         start = key + after.removeprefix(within) if after.startswith(within) else ""
         for entry in store.list(key, start):
             yield _file(store, within + entry.key.removeprefix(key), entry.key, entry.size_bytes)
+
+
+def _named(job: Job) -> list[tuple[str, str]]:
+    """Name each result as a file: as the job names it, with the ending that its key has."""
+    return sorted(
+        (f"{name}{'' if '.' in name else _ending(key)}", key)
+        for name, key in job.results.items()
+        if key.startswith(JOBS)
+    )
+
+
+def _ending(key: str) -> str:
+    _, dot, ending = key.rpartition("/")[2].rpartition(".")
+    return dot + ending if dot else ""
 
 
 def _file(store: Store, name: str, key: str, size_bytes: int) -> JobResult:

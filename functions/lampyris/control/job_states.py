@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from lampyris.jobs.job import Job, Kind, State
+from lampyris.jobs.job import Job, Kind, Progress, State
 
 _CENTS_DIGITS = 6  # millionths of a dollar
 
@@ -105,17 +105,19 @@ class JobDetails(JobState, frozen=True, kw_only=True):
     part_of: str | None
 
 
-def state_of(job: Job, parts: Sequence[Job]) -> JobState:
-    """Tell of a job, whose parts are those that are there."""
-    return JobState(**_fields(job, parts))
+def state_of(job: Job, parts: Sequence[Job], bucket: str) -> JobState:
+    """Tell of a job, whose parts are those that are there; nobody is told what the bucket is called."""
+    return JobState(**_fields(job, parts, bucket))
 
 
-def details_of(job: Job, parts: Sequence[Job], results: tuple[JobResult, ...]) -> JobDetails:
+def details_of(job: Job, parts: Sequence[Job], results: tuple[JobResult, ...], bucket: str) -> JobDetails:
+    """Tell all of a job, as `state_of` does."""
     shards = job.shards
     return JobDetails(
-        **_fields(job, parts),
-        spec={name: value for name, value in job.spec.items() if value is not None},
-        log=job.log,
+        **_fields(job, parts, bucket),
+        # What a part is to do, its parent says in words of its own.
+        spec={} if job.parent else {name: value for name, value in job.spec.items() if value is not None},
+        log=tuple(_without(bucket, line) for line in job.log),
         summary=job.summary,
         results=results,
         parts=None if job.children == 0 else _parts(parts),
@@ -128,7 +130,7 @@ def details_of(job: Job, parts: Sequence[Job], results: tuple[JobResult, ...]) -
     )
 
 
-def _fields(job: Job, parts: Sequence[Job]) -> dict[str, Any]:
+def _fields(job: Job, parts: Sequence[Job], bucket: str) -> dict[str, Any]:
     failure = job.failure
     return {
         "job": job.id,
@@ -140,33 +142,37 @@ def _fields(job: Job, parts: Sequence[Job]) -> dict[str, Any]:
         "created_at": job.created_at,
         "started_at": job.started_at,
         "ended_at": job.ended_at,
-        "progress": _progress(job),
+        "progress": _progress(job, parts),
         "attempts": job.attempts,
         "cost_usd": round(job.cost_usd + sum(part.cost_usd for part in parts), _CENTS_DIGITS),
-        "failure": None if failure is None else JobFailure(code=failure.code, detail=failure.detail),
+        "failure": None
+        if failure is None
+        else JobFailure(code=failure.code, detail=_without(bucket, failure.detail)),
     }
 
 
-def _progress(job: Job) -> JobProgress:
-    """Tell how far a job is; one whose shards are under way holds no worker that could say it."""
-    progress, shards = job.progress, job.shards
-    if shards is not None and job.waits:
-        return JobProgress(
-            stage=progress.stage,
-            step=shards.finished,
-            steps=shards.count,
-            unit="shards",
-            metric=None,
-            ends_at=None,
-        )
+def _progress(job: Job, parts: Sequence[Job]) -> JobProgress:
+    """Tell how far a job is; one that waits holds no worker that could say it."""
+    told = job.progress
+    if job.waits and job.shards is not None:
+        told = Progress(stage=told.stage, step=job.shards.finished, steps=job.shards.count, unit="shards")
+    elif job.waits and job.gang:
+        told = max((part.progress for part in parts), key=lambda one: one.step, default=told)
+    elif job.waits and parts:
+        ended = sum(part.ended for part in parts)
+        told = Progress(stage=told.stage, step=ended, steps=job.children, unit=f"{parts[0].kind}s")
     return JobProgress(
-        stage=progress.stage,
-        step=progress.step,
-        steps=progress.steps,
-        unit=progress.unit,
-        metric=None if progress.metric is None else Metric(name=progress.metric[0], value=progress.metric[1]),
-        ends_at=None if job.ended else progress.ends_at,
+        stage=told.stage,
+        step=told.step,
+        steps=told.steps,
+        unit=told.unit,
+        metric=None if told.metric is None else Metric(name=told.metric[0], value=told.metric[1]),
+        ends_at=None if job.ended else told.ends_at,
     )
+
+
+def _without(bucket: str, text: str) -> str:
+    return text.replace(f"s3://{bucket}/", "").replace(bucket, "the bucket") if bucket else text
 
 
 def _parts(parts: Sequence[Job]) -> Parts:

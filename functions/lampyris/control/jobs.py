@@ -110,7 +110,7 @@ def submit(registry: Registry, arguments: Submit, caller: Caller) -> JobState:
             max_attempts=arguments.max_attempts,
         )
     )
-    return state_of(job, parts_of(jobs, job))
+    return state_of(job, parts_of(jobs, job), registry.bucket)
 
 
 def list_all(registry: Registry, arguments: ListJobs, _caller: Caller) -> JobPage:
@@ -131,7 +131,7 @@ def list_all(registry: Registry, arguments: ListJobs, _caller: Caller) -> JobPag
                 break
         is_last = len(page) < _READ_AT_ONCE and (not page or before == place(page[-1]))
         if is_last or len(found) == arguments.limit or not registry.may_go_on():
-            items = tuple(state_of(job, parts_of(jobs, job)) for job in found)
+            items = tuple(state_of(job, parts_of(jobs, job), registry.bucket) for job in found)
             return JobPage(items=items, next=None if is_last else before)
 
 
@@ -144,7 +144,7 @@ def cancel(registry: Registry, arguments: OneJob, _caller: Caller) -> JobState:
     """End a job that nobody wants any more, and its parts. Raises: JobNotFound, IllegalTransition, NoJobs."""
     jobs = jobs_of(registry)
     job = jobs.cancel(checked_name(registry, arguments.job))
-    return state_of(job, parts_of(jobs, job))
+    return state_of(job, parts_of(jobs, job), registry.bucket)
 
 
 def retry(registry: Registry, arguments: OneJob, _caller: Caller) -> JobState:
@@ -154,7 +154,7 @@ def retry(registry: Registry, arguments: OneJob, _caller: Caller) -> JobState:
     """
     jobs = jobs_of(registry)
     job = jobs.retry(checked_name(registry, arguments.job))
-    return state_of(job, parts_of(jobs, job))
+    return state_of(job, parts_of(jobs, job), registry.bucket)
 
 
 def redrive(registry: Registry, arguments: Redrive, _caller: Caller) -> Redriven:
@@ -186,7 +186,8 @@ def spec_kind(spec: Spec) -> Kind:
 
 
 def _details(registry: Registry, job: Job) -> JobDetails:
-    return details_of(job, parts_of(jobs_of(registry), job), links(registry.store, job))
+    parts = parts_of(jobs_of(registry), job)
+    return details_of(job, parts, links(registry.store, job), registry.bucket)
 
 
 def _is_wanted(job: Job, wanted: ListJobs) -> bool:

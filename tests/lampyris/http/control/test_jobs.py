@@ -261,6 +261,16 @@ def test_parts_are_counted_and_their_cost_with_them(ask: Ask, world: World) -> N
     assert [one["job"] for one in ask("GET", "/jobs").document["items"]] == [job]
 
 
+def test_job_that_waits_for_its_parts_counts_those_that_have_ended(ask: Ask, world: World) -> None:
+    job = submitted(ask)
+    world.take(job).wait_for([Asked(kind="fold", by="local", key=f"f{at}", spec={}) for at in range(3)])
+    world.take(f"{job}-1").succeed(results={}, summary={})
+
+    progress = ask("GET", f"/jobs/{job}").document["progress"]
+
+    assert (progress["step"], progress["steps"], progress["unit"]) == (1, 3, "folds")
+
+
 def test_results_are_linked(ask: Ask, world: World, store: MemoryStore) -> None:
     job = submitted(ask)
     for name in ("0000.ndjson", "0001.ndjson", "0002.ndjson"):
@@ -273,10 +283,10 @@ def test_results_are_linked(ask: Ask, world: World, store: MemoryStore) -> None:
     first = ask("GET", f"/jobs/{job}/results", query={"limit": "2"})
     second = ask("GET", f"/jobs/{job}/results", query={"limit": "2", "after": first.document["next"]})
 
-    assert [one["name"] for one in shown["results"]] == ["manifest"]
+    assert [one["name"] for one in shown["results"]] == ["manifest.json"]
     assert shown["summary"] == {"rows": 3}
     assert [one["name"] for one in first.document["items"]] == ["answers/0000.ndjson", "answers/0001.ndjson"]
-    assert [one["name"] for one in second.document["items"]] == ["answers/0002.ndjson", "manifest"]
+    assert [one["name"] for one in second.document["items"]] == ["answers/0002.ndjson", "manifest.json"]
     assert second.document["next"] is None
     assert first.document["items"][0]["size_bytes"] == 3
 
@@ -390,7 +400,7 @@ def test_no_answer_names_the_bucket_or_a_worker(ask: Ask, world: World, store: M
     store.put("data/x.csv", b"1")
     data = f"s3://{BUCKET}/data/x.csv"
     job = submitted(ask, {"spec": {"kind": "train", "recipe": RECIPE, "data": data}})
-    world.take(job)
+    world.take(job).fail(Failure(code="bad-data", detail=f"There is nothing at {data}, in {BUCKET}."))
 
     for path in ("/jobs", f"/jobs/{job}"):
         body = ask("GET", path).body
