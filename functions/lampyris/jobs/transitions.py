@@ -111,7 +111,7 @@ def handed_over(job: Job, now: datetime) -> Job:
     """Lay a job ready for the next worker; who only ever hands over, and comes no further, has failed."""
     reason = Failure(
         code="no-progress",
-        detail=f"{job.fruitless} workers in a row ran out of time before they reached a checkpoint: what lies "
+        detail=f"{job.fruitless} workers in a row ran out of time before they reached a checkpoint: what is "
         "between two checkpoints takes longer than a function may run.",
     )
     return _unless_tired(_let_go(job, now), reason, now)

@@ -1,102 +1,51 @@
-"""Jobs with the real machinery and a worker of a few steps; time is the queues' own."""
+"""What becomes of a job, from when it is asked for until nothing is left to do for it."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from lampyris.adapters.memory_queues import MemoryQueues
-from lampyris.adapters.memory_table import MemoryTable
-from lampyris.errors import JobLost, KeyReused
-from lampyris.jobs.attending import Attending
-from lampyris.jobs.holding import Hold, take
-from lampyris.jobs.job import Failure, Progress
-from lampyris.jobs.jobs import Asked, Jobs
-from lampyris.jobs.slots import Limits, Slots
-
-Work = Callable[[Hold], None]
+from lampyris.errors import JobLost, JobTooLarge, KeyReused
+from lampyris.jobs.holding import Hold
+from lampyris.jobs.job import Failure, Progress, Shards
+from lampyris.jobs.jobs import Asked
+from lampyris.jobs.slots import Limits
+from lampyris.jobs.transitions import shard_done
+from lampyris.jobs.wake_ups import WakeUp
 
 
-class World:
-    """A deployment in memory. `work` is what a worker does with a job that it holds."""
-
-    def __init__(self, work: Work, limits: Limits | None = None) -> None:
-        self.queues = MemoryQueues()
-        self.jobs = Jobs(MemoryTable(), self.queues, now=self._now)
-        self.notified: list[str] = []
-        self.buried: list[str] = []
-        self.under_way: list[str] = []
-        self.workers = 0
-        self.work = work
-        self.attending = Attending(
-            self.jobs,
-            Slots(self.jobs, limits or Limits()),
-            work=lambda _: "train",
-            duties={
-                "notify": lambda job: self.notified.append(job.id),
-                "bury": lambda job: self.buried.append(job.id),
-            },
-            draw=lambda: 0.5,
-        )
-
-    def _now(self) -> datetime:
-        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.queues.time_s)
-
-    def step(self) -> bool:
-        """Deliver one message; False if none waits."""
-        message = self.queues.take()
-        if message is None:
-            return False
-        if message.queue == "attend":
-            self.attending.attend(message.wake_up)
-        elif message.queue == "train":
-            self.workers += 1
-            hold = take(
-                self.jobs, message.wake_up.job, f"worker {self.workers}", clock=lambda: self.queues.time_s
-            )
-            if hold is not None:
-                self.work(hold)
-        return True
-
-    def run(self, most: int = 10_000) -> None:
-        for _ in range(most):
-            if not self.step():
-                return
-        raise AssertionError("The messages do not come to an end.")
-
-
-def asked(key: str = "k", **others: object) -> Asked:
-    return Asked(kind="train", by="ana", key=key, spec={"recipe": "digits"}, **others)  # type: ignore[arg-type]
+def asked(key: str = "k", **others: Any) -> Asked:
+    return Asked(kind="train", by="ana", key=key, spec={"recipe": "digits"}, **others)
 
 
 def finish(hold: Hold) -> None:
     hold.succeed(results={"bundle": "jobs/x/bundle"}, summary={"score": 0.9})
 
 
-def test_job_runs_once_and_ends() -> None:
-    world = World(finish)
+def test_job_runs_once_and_ends(worlds: Any) -> None:
+    world = worlds(work=finish)
 
     job = world.jobs.submit(asked())
     world.run()
 
     ended = world.jobs.get(job.id)
     assert (ended.state, ended.attempts, ended.duties) == ("succeeded", 1, ())
-    assert world.notified == [job.id]
+    assert world.notified == [(job.id, "succeeded")]
 
 
-def test_same_key_is_the_same_job_and_another_request_by_it_is_refused() -> None:
-    world = World(finish)
+def test_same_key_is_the_same_job_and_another_request_by_it_is_refused(worlds: Any) -> None:
+    world = worlds(work=finish)
 
     first, second = world.jobs.submit(asked()), world.jobs.submit(asked())
     world.run()
 
     assert first.id == second.id
-    assert world.workers == 1
+    assert len(world.taken) == 1
     with pytest.raises(KeyReused):
         world.jobs.submit(asked(model="other"))
 
 
-def test_worker_that_dies_is_replaced_after_its_lease_and_may_not_write_any_more() -> None:
+def test_worker_that_dies_is_replaced_after_its_lease_and_may_not_write_any_more(worlds: Any) -> None:
     dead: list[Hold] = []
 
     def work(hold: Hold) -> None:
@@ -105,7 +54,7 @@ def test_worker_that_dies_is_replaced_after_its_lease_and_may_not_write_any_more
         else:
             finish(hold)
 
-    world = World(work)
+    world = worlds(work=work)
     job = world.jobs.submit(asked())
     world.run()
 
@@ -115,8 +64,8 @@ def test_worker_that_dies_is_replaced_after_its_lease_and_may_not_write_any_more
         dead[0].beat()
 
 
-def test_job_whose_workers_all_die_fails_and_is_buried_with_its_reason() -> None:
-    world = World(lambda _: None)
+def test_job_whose_workers_all_die_fails_and_is_buried_with_its_reason(worlds: Any) -> None:
+    world = worlds(work=lambda _: None)
 
     job = world.jobs.submit(asked())
     world.run()
@@ -129,7 +78,7 @@ def test_job_whose_workers_all_die_fails_and_is_buried_with_its_reason() -> None
     assert world.buried == [job.id]
 
 
-def test_work_longer_than_an_invocation_is_handed_over_until_it_ends() -> None:
+def test_work_longer_than_an_invocation_is_handed_over_until_it_ends(worlds: Any) -> None:
     def work(hold: Hold) -> None:
         step = int(hold.job.checkpoint or "0")
         hold.beat(Progress(step=step, steps=20))
@@ -139,30 +88,30 @@ def test_work_longer_than_an_invocation_is_handed_over_until_it_ends() -> None:
         hold.checkpoint(str(step + 1))
         hold.hand_over("train")
 
-    world = World(work)
+    world = worlds(work=work)
     job = world.jobs.submit(asked())
     world.run()
 
     ended = world.jobs.get(job.id)
     assert (ended.state, ended.attempts, ended.checkpoint) == ("succeeded", 21, "20")
-    assert world.workers == 21
+    assert len(world.taken) == 21
 
 
-def test_failure_that_may_pass_is_tried_again() -> None:
+def test_failure_that_may_pass_is_tried_again(worlds: Any) -> None:
     def work(hold: Hold) -> None:
         if hold.job.attempts < 3:
             hold.fail(Failure(code="store-unavailable", detail="Later."), for_now=True)
         else:
             finish(hold)
 
-    world = World(work)
+    world = worlds(work=work)
     job = world.jobs.submit(asked())
     world.run()
 
     assert world.jobs.get(job.id).state == "succeeded"
 
 
-def test_parent_holds_no_worker_while_its_children_run_and_gathers_what_they_found() -> None:
+def test_parent_holds_no_worker_while_its_children_run_and_gathers_what_they_found(worlds: Any) -> None:
     def work(hold: Hold) -> None:
         if hold.job.kind == "fold":
             hold.succeed(results={}, summary={"score": hold.job.spec["fold"]})
@@ -175,7 +124,7 @@ def test_parent_holds_no_worker_while_its_children_run_and_gathers_what_they_fou
             found = [world.jobs.get(child).summary["score"] for child in hold.job.child_ids]
             hold.succeed(results={}, summary={"sum": sum(found)})
 
-    world = World(work)
+    world = worlds(work=work)
     job = world.jobs.submit(asked())
     world.run()
 
@@ -184,7 +133,7 @@ def test_parent_holds_no_worker_while_its_children_run_and_gathers_what_they_fou
     assert {world.jobs.get(child).attempts for child in world.jobs.get(job.id).child_ids} == {1}
 
 
-def test_no_more_jobs_of_a_tenant_are_under_way_than_may_be() -> None:
+def test_no_more_jobs_of_a_tenant_are_under_way_than_may_be(worlds: Any) -> None:
     under_way: set[str] = set()
     most = 0
 
@@ -199,7 +148,7 @@ def test_no_more_jobs_of_a_tenant_are_under_way_than_may_be() -> None:
             under_way.discard(hold.job.id)
             finish(hold)
 
-    world = World(work, Limits(by_tenant=2))
+    world = worlds(work=work, limits=Limits(by_tenant=2))
     jobs = [world.jobs.submit(asked(key=str(number))) for number in range(20)]
     world.run()
 
@@ -207,7 +156,7 @@ def test_no_more_jobs_of_a_tenant_are_under_way_than_may_be() -> None:
     assert most == 2
 
 
-def test_cancelled_job_stops_its_worker_and_can_be_retried() -> None:
+def test_cancelled_job_stops_its_worker_and_can_be_retried(worlds: Any) -> None:
     holds: list[Hold] = []
 
     def work(hold: Hold) -> None:
@@ -219,7 +168,7 @@ def test_cancelled_job_stops_its_worker_and_can_be_retried() -> None:
         else:
             finish(hold)
 
-    world = World(work)
+    world = worlds(work=work)
     job = world.jobs.submit(asked())
     world.run()
     assert world.jobs.get(job.id).state == "cancelled"
@@ -228,3 +177,232 @@ def test_cancelled_job_stops_its_worker_and_can_be_retried() -> None:
     world.run()
 
     assert world.jobs.get(job.id).state == "succeeded"
+
+
+def test_key_makes_the_same_job_for_one_caller_only(worlds: Any) -> None:
+    world = worlds(work=finish)
+
+    first = world.jobs.submit(asked())
+    second = world.jobs.submit(Asked(kind="train", by="ben", key="k", spec={}))
+
+    assert first.id != second.id
+
+
+def test_what_a_job_cannot_hold_is_refused_when_it_is_asked_for_and_when_it_ends(worlds: Any) -> None:
+    def work(hold: Hold) -> None:
+        with pytest.raises(JobTooLarge):
+            hold.succeed(results={}, summary={"scores": [0.5] * 200_000})
+        hold.fail(Failure(code="job-too-large", detail="The summary."))
+
+    world = worlds(work=work)
+
+    with pytest.raises(JobTooLarge):
+        world.jobs.submit(Asked(kind="train", by="ana", key="large", spec={"recipe": "x" * 400_000}))
+    job = world.jobs.submit(asked())
+    world.run()
+
+    assert world.jobs.get(job.id).state == "failed"
+
+
+def test_job_of_100_000_shards_fits_into_its_document(worlds: Any) -> None:
+    def work(hold: Hold) -> None:
+        hold.wait_for_shards(Shards(count=100_000))
+
+    world = worlds(work=work)
+    job = world.jobs.submit(asked())
+    while not world.taken:
+        world.step()
+    for shard in range(99_999, 99_900, -1):
+        world.jobs.change(
+            job.id,
+            lambda one, shard=shard: shard_done(
+                one, shard, one.created_at, rows=7, failed_rows=0, billed_ms=1.0, cost_usd=0.1
+            ),
+        )
+
+    waits = world.jobs.get(job.id)
+    assert waits.shards.finished == 99
+    assert (waits.billed_ms, waits.shards.rows) == (99.0, 99 * 7)
+
+
+def test_batch_of_nothing_ends(worlds: Any, asking: Callable[..., Any]) -> None:
+    world = worlds()
+
+    world.jobs.submit(asking(0, {"shards": 0}))
+    world.run()
+
+    world.check_end()
+    assert world.states() == ["succeeded"]
+
+
+def test_batch_whose_shard_kills_every_worker_fails_and_names_it(worlds: Any) -> None:
+    world = worlds(work=lambda hold: hold.wait_for_shards(Shards(count=1)))
+    world._predict = lambda name, shard: iter(())
+
+    job = world.jobs.submit(asked())
+    world.run()
+
+    failed = world.jobs.get(job.id)
+    assert (failed.state, failed.failure.code) == ("failed", "worker-lost")
+    assert "shard 0" in failed.failure.detail
+    assert world.sent["batch"] <= 1 + failed.max_attempts
+
+
+def test_retried_parent_has_the_children_retried_that_failed_and_no_other(
+    worlds: Any, asking: Callable[..., Any]
+) -> None:
+    broken = {"now": True}
+    world = worlds()
+    train = world._train
+
+    def work(hold: Hold, ends_s: float) -> Any:
+        if broken["now"] and hold.job.id.endswith("-1"):
+            hold.fail(Failure(code="bad-fold", detail="It is broken."))
+            return
+        yield from train(hold, ends_s)
+
+    world._train = work
+    parent = world.jobs.submit(asking(0, {"folds": [{"steps": 2}] * 3}))
+    world.run()
+    assert (world.documents[parent.id].state, world.buried) == ("failed", [parent.id])
+
+    broken["now"] = False
+    world.jobs.retry(parent.id)
+    world.run()
+
+    world.check_end()
+    attempts = [world.documents[child].attempts for child in world.documents[parent.id].child_ids]
+    assert (world.documents[parent.id].state, attempts) == ("succeeded", [1, 2, 1])
+
+
+def test_children_of_a_cancelled_parent_are_cancelled_and_go_on_when_it_is_retried(
+    worlds: Any, asking: Callable[..., Any]
+) -> None:
+    world = worlds()
+    parent = world.jobs.submit(asking(0, {"folds": [{"steps": 40}] * 2}))
+    while world.time_s < 200:
+        world.step()
+
+    world.jobs.cancel(parent.id)
+    world.run()
+    states = {job.state for job in world.documents.values()}
+    stopped_s = world.time_s
+    world.jobs.retry(parent.id)
+    world.run()
+
+    assert states == {"cancelled"}
+    assert world.states() == ["succeeded"]
+    assert world.time_s - stopped_s < 400  # 40 steps take that long from their beginning
+
+
+def test_child_whose_parent_died_before_it_waited_is_found_by_the_next_and_runs_once(
+    worlds: Any, asking: Callable[..., Any]
+) -> None:
+    world = worlds()
+    job = world.jobs.submit(asking(0, {"folds": [{"steps": 2}] * 2}))
+    world.jobs.submit_child(job, 0, Asked(kind="fold", by="ana", key="0", spec={"steps": 2}, max_attempts=50))
+
+    world.run()
+
+    world.check_end()
+    assert [world.documents[child].attempts for child in world.documents[job.id].child_ids] == [1, 1]
+
+
+def test_members_run_all_at_once_in_the_slot_of_their_parent(worlds: Any, asking: Callable[..., Any]) -> None:
+    together: set[str] = set()
+    world = worlds(limits=Limits(by_tenant=1, in_all=1))
+
+    def work(hold: Hold) -> None:
+        if hold.job.kind == "member":
+            together.add(hold.job.id)
+            hold.beat()
+            if len(together) < 3:
+                hold.checkpoint("waits for the others")
+                hold.hand_over("train")
+            else:
+                hold.succeed(results={}, summary={})
+        elif hold.job.children == 0:
+            hold.wait_for([Asked(kind="member", by="ana", key=str(number), spec={}) for number in range(3)])
+        else:
+            hold.succeed(results={}, summary={})
+
+    world._work = work
+    world.jobs.submit(asked())
+    world.run()
+
+    assert world.states() == ["succeeded"]
+
+
+@pytest.mark.parametrize("kind", ["publish", "bury", "notify"])
+def test_duty_that_always_fails_is_given_up_and_keeps_no_other_from_being_done(
+    worlds: Any, kind: str
+) -> None:
+    def fails(_: Any) -> None:
+        raise ValueError("It is broken.")
+
+    def work(hold: Hold) -> None:
+        if kind == "bury":
+            hold.fail(Failure(code="c", detail="d"))
+        else:
+            hold.succeed(results={}, summary={}, duties=(kind,) if kind == "publish" else ())
+
+    world = worlds(work=work)
+    world.attending._duties[kind] = fails
+    job = world.jobs.submit(asked())
+    world.run()
+
+    ended = world.jobs.get(job.id)
+    assert ended.duties == ()
+    assert "It is broken." in ended.log[-1]
+    assert bool(world.notified) == (kind != "notify")
+    assert 20 * 3600 < world.time_s < 30 * 3600
+
+
+def test_wake_up_of_a_job_that_is_gone_is_nothing(worlds: Any) -> None:
+    def purge(hold: Hold) -> None:
+        world.jobs.forget(hold.job.id)
+
+    world = worlds(work=purge)
+    job = world.jobs.submit(asked())
+    world.run()
+    world.attending.attend(WakeUp(job=job.id, wake=3, token="t"))
+
+    assert world.documents == {}
+
+
+def test_worker_of_a_job_that_was_purged_is_told_that_it_is_lost(worlds: Any) -> None:
+    def work(hold: Hold) -> None:
+        world.jobs.forget(hold.job.id)
+        hold.beat()
+
+    world = worlds(work=work)
+    world.jobs.submit(asked())
+    world.run()
+
+    assert world.refused == 1
+
+
+def test_work_is_not_asked_for_again_and_again_while_its_queue_is_long(worlds: Any) -> None:
+    world = worlds(work=finish)
+    deliver = world._deliver
+    world._deliver = lambda queue, message, receives: (
+        deliver(queue, message, receives) if queue == "attend" or world.time_s > 6 * 3600 else None
+    )
+
+    world.jobs.submit(asked())
+    world.run(most=1000)
+
+    assert world.states() == ["succeeded"]
+    assert world.sent["train"] <= 10  # in six hours; and the last one came
+
+
+def test_caller_who_asks_again_all_the_time_does_not_keep_a_dead_worker_alive(worlds: Any) -> None:
+    world = worlds(work=lambda hold: finish(hold) if hold.job.attempts > 1 else None)
+    job = world.jobs.submit(asked())
+    for second in range(1, 600, 5):
+        world.at(second, lambda: world.jobs.submit(asked()))
+
+    while not world.documents[job.id].ended:
+        world.step()
+
+    assert world.time_s < 150
