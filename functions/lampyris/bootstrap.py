@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # numpy is most of INIT: loading starts before it is imported
     from lampyris.http.event import Request
     from lampyris.jobs.dead_letters import DeadLetters
     from lampyris.jobs.jobs import Jobs
-    from lampyris.jobs.wake_ups import QueueName
+    from lampyris.jobs.wake_ups import QueueName, Queues
     from lampyris.serving.infer import Inference, Prediction
     from lampyris.serving.living import Living
     from lampyris.serving.shadowing import Shadowing
@@ -158,7 +158,19 @@ def open_jobs(settings: Settings) -> "Jobs":
         LAMPYRIS_ATTEND_QUEUE=settings.attend_queue,
     )
     table = DynamoTable(open_client(settings, "dynamodb"), settings.jobs_table)
-    return Jobs(table, open_queues(settings), now=lambda: datetime.now(UTC))
+    queues: Queues = open_queues(settings)
+    if settings.machine_queue:
+        from lampyris.adapters.aws_batch import BatchMachines  # noqa: PLC0415 - most deployments have none
+
+        queues = BatchMachines(
+            queues,
+            open_client(settings, "batch"),
+            job_queue=settings.machine_queue,
+            definition=settings.machine_definition,
+            nodes=lambda job: int(jobs.get(job).spec.get("workers", 1)),
+        )
+    jobs = Jobs(table, queues, now=lambda: datetime.now(UTC))
+    return jobs
 
 
 def open_queues(settings: Settings) -> "SqsQueues":
