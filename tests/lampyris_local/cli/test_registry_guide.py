@@ -57,7 +57,7 @@ def test_guide_names_every_command(run: Run) -> None:
     listed |= {
         f"{group} {name}" for group, text in groups.items() for name in re.findall(r"│ ([a-z]+)  ", text)
     }
-    assert listed - {"demo", "build", "local", "tune"} <= printed
+    assert listed - {"demo", "build", "local", "tune", "jobs", "data"} <= printed
 
 
 def test_readme_releases_as_it_is_printed(working_folder: Path) -> None:
