@@ -1,6 +1,10 @@
 """A training that is shared out among functions: its members, what each does, and what their parent gets.
 
-The parent lets go of its job while the members train (`share_out` is True), each a job of its own (`member`).
+The parent lets go of its job while the members train, each a job of its own:
+
+    if share_out(work, spec, recipe):
+        return
+
 Woken, it finds the training at its end in its folder, and builds on from there.
 """
 

@@ -21,7 +21,7 @@ from lampyris_build.training.history import Epoch, best
 from lampyris_build.training.packed import pack, unpack
 from lampyris_build.training.reduction import SMALL_BYTES, reduced
 from lampyris_build.training.rounds import Behind, Rounds
-from lampyris_build.training.team import Team, part_of
+from lampyris_build.training.team import Elsewhere, Team, part_of
 
 
 class Averaging(Team):
@@ -62,22 +62,25 @@ class Averaging(Team):
         number = epoch * self._rounds_of_epoch + before // self._every
         own = state()
         brought = self._rounds.bring(number, pack(own | {"best": None}).to_bytes())
-        if brought is not None:
-            try:
+        try:
+            if brought is not None:
                 return self._averaged(number, brought) | {"best": own["best"]}
-            except Behind:
-                pass
-        return self._caught_up(None)
+        except Behind:
+            pass
+        raise Elsewhere(self._caught_up(None))
 
     def sum_of_parts(self, measure: Callable[[int, int], float]) -> float:
         count = len(self._present)
-        parts = self._rounds.share_out(
-            self._number,
-            "validation",
-            count,
-            mine=self._present.index(self.rank) if self.rank in self._present else None,
-            do=lambda part: msgspec.json.encode(measure(part, count)),
-        )
+        try:
+            parts = self._rounds.share_out(
+                self._number,
+                "validation",
+                count,
+                mine=self._present.index(self.rank) if self.rank in self._present else None,
+                do=lambda part: msgspec.json.encode(measure(part, count)),
+            )
+        except Behind:
+            raise Elsewhere(self._caught_up(None)) from None
         return math.fsum(msgspec.json.decode(one, type=float) for one in parts)
 
     @property

@@ -25,7 +25,7 @@ from lampyris_build.training.history import Epoch, History, best, epochs_without
 from lampyris_build.training.log import TrainingLog
 from lampyris_build.training.optimizers import optimizer_for
 from lampyris_build.training.schedules import schedule_for
-from lampyris_build.training.team import Team, part_of, team_for
+from lampyris_build.training.team import Elsewhere, Team, part_of, team_for
 
 _VALIDATION_BATCH: Final = 512
 
@@ -121,12 +121,14 @@ class _Run:
             if log is not None and self.rows:  # as whoever trained until now may not have
                 log.record(self.rows)
             while not self.ended:
-                for loss in self._epoch():
-                    yield loss
-                    self.save(checkpoint, when=checkpoint is not None and checkpoint.due)
-                if self.step < (len(self.rows) + 1) * len(self.batches):
-                    continue  # the team is elsewhere
-                self._validate()
+                try:
+                    for loss in self._epoch():
+                        yield loss
+                        self.save(checkpoint, when=checkpoint is not None and checkpoint.due)
+                    self._validate()
+                except Elsewhere as others:
+                    self._go_on_from(others.state)
+                    continue
                 self.save(checkpoint, when=checkpoint is not None)
                 if log is not None:
                     log.record(self.rows)
@@ -148,11 +150,7 @@ class _Run:
             self.seconds += monotonic() - started_s
             agreed = self.team.agree(self.step, self._state)
             if agreed is not None:
-                step = self.step
-                self.learner.load_state_dict(agreed["learner"])
-                self._restore(agreed)
-                if self.step != step:
-                    return
+                self._go_on_from(agreed)
             yield loss
 
     def _step(self, inputs: tuple[torch.Tensor, ...], targets: torch.Tensor | None, share: float) -> float:
@@ -236,6 +234,10 @@ class _Run:
             "rows": [msgspec.structs.asdict(row) for row in self.rows],
             "best": self.best,
         }
+
+    def _go_on_from(self, state: State) -> None:
+        self.learner.load_state_dict(state["learner"])
+        self._restore(state)
 
     def _restore(self, state: State) -> None:
         self.team.restore_optimizer(self.module, self.optimizer, state["optimizer"])

@@ -29,6 +29,14 @@ _WHOLE: Final = StateDictOptions(full_state_dict=True, cpu_offload=True)
 _Tensors = dict[str, torch.Tensor]
 
 
+class Elsewhere(Exception):
+    """The others are further; `state` is where to go on with them."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__()
+        self.state = state
+
+
 class Team:
     """One process alone."""
 
@@ -48,7 +56,10 @@ class Team:
         return saved
 
     def agree(self, step: int, state: Callable[[], State]) -> State | None:  # noqa: ARG002 - averaging's
-        """Return the state that all go on from after a step, if it is another than one's own."""
+        """Return the state that all go on from after a step, if it is another than one's own.
+
+        Raises: Elsewhere.
+        """
         return None
 
     def scaled(self, loss: torch.Tensor, share: float) -> torch.Tensor:  # noqa: ARG002 - it is all of it
@@ -59,7 +70,10 @@ class Team:
         return value
 
     def sum_of_parts(self, measure: Callable[[int, int], float]) -> float:
-        """Add up what is measured in parts; `measure` is told which part, and of how many."""
+        """Add up what is measured in parts; `measure` is told which part, and of how many.
+
+        Raises: Elsewhere.
+        """
         return self.total(measure(self.rank, self.size))
 
     def any(self, value: bool) -> bool:  # noqa: FBT001 - it is what is asked
