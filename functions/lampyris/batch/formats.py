@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from lampyris.batch.npy_file import read_npy_rows, split_npy
+from lampyris.batch.parquet import read_parquet, split_parquet
 from lampyris.batch.pictures import read_pictures, split_pictures
 from lampyris.batch.plan import Format, Piece
 from lampyris.batch.room import Room
@@ -107,7 +108,7 @@ def split(
         return split_npy(store, key, size_bytes, room, after=after, signature=signature)
     if form == "images":
         return split_pictures(store, key, size_bytes, after, signature)
-    raise InvalidInput(reason=f"{key!r} is {form}, which is not read yet; give it as CSV, NDJSON or .npy.")
+    return split_parquet(store, key, size_bytes, room, after=after)
 
 
 def read(
@@ -128,7 +129,9 @@ def read(
             chunks = read_text(
                 store, piece, signature, first_row=first_row, batch_size=batch_size, is_csv=form == "csv"
             )
-        else:
+        elif form == "npy":
             chunks = read_npy_rows(store, piece, signature, first_row=first_row, batch_size=batch_size)
+        else:
+            chunks = read_parquet(store, piece, signature, first_row=first_row, batch_size=batch_size)
         yield from chunks
         first_row += piece.rows
