@@ -109,12 +109,7 @@ def checkpointed(job: Job, key: str, now: datetime) -> Job:
 
 def handed_over(job: Job, now: datetime) -> Job:
     """Lay a job ready for the next worker; who only ever hands over, and comes no further, has failed."""
-    reason = Failure(
-        code="no-progress",
-        detail=f"{job.fruitless} workers in a row ran out of time before they reached a checkpoint: what is "
-        "between two checkpoints takes longer than a function may run.",
-    )
-    return _unless_tired(_let_go(job, now), reason, now)
+    return _unless_tired(_let_go(job, now), _no_progress(job), now)
 
 
 def failed_for_now(job: Job, failure: Failure, now: datetime) -> Job:
@@ -141,15 +136,20 @@ def lost(job: Job, seen: int, now: datetime) -> Job:
 def waiting(
     job: Job, now: datetime, *, children: int = 0, gang: bool = False, shards: Shards | None = None
 ) -> Job:
-    """Let a job go until its children have ended or its shards are done."""
-    return replace(
+    """Let a job go until its children have ended or its shards are done.
+
+    Who waits again for what is there already comes no further, and has failed after too many times.
+    """
+    is_further = children > job.children or (shards is not None and job.shards is None)
+    waits = replace(
         _let_go(job, now),
         waits=True,
         children=max(children, job.children),
         gang=gang,
-        shards=shards or job.shards,
-        fruitless=0,
+        shards=job.shards or shards,
+        fruitless=0 if is_further else job.fruitless,
     )
+    return _unless_tired(waits, _no_progress(job), now)
 
 
 def woken(job: Job, now: datetime) -> Job:
@@ -283,6 +283,14 @@ def duties_failed(job: Job, told: Mapping[str, str], generation: int) -> Job:
 
 def _let_go(job: Job, now: datetime) -> Job:
     return replace(job, worker=None, beat=job.beat + 1, changed_at=now)
+
+
+def _no_progress(job: Job) -> Failure:
+    return Failure(
+        code="no-progress",
+        detail=f"{job.fruitless} workers in a row came no further: most likely what is between two "
+        "checkpoints takes longer than a function may run.",
+    )
 
 
 def _unless_tired(job: Job, failure: Failure, now: datetime) -> Job:

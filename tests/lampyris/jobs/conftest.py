@@ -8,6 +8,7 @@ import heapq
 import json
 from collections import Counter
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from random import Random
@@ -16,7 +17,14 @@ from typing import Any
 import pytest
 
 from lampyris.adapters.memory_table import MemoryTable
-from lampyris.errors import IllegalTransition, JobLost, JobNotFound, TableUnavailable, Unavailable
+from lampyris.errors import (
+    IllegalTransition,
+    JobLost,
+    JobNotFound,
+    LampyrisError,
+    TableUnavailable,
+    Unavailable,
+)
 from lampyris.jobs import transitions
 from lampyris.jobs.attending import Attending
 from lampyris.jobs.holding import Hold, take
@@ -28,7 +36,8 @@ from lampyris.jobs.wake_ups import QueueName, WakeUp
 
 # What a call may meet; None is that it succeeds.
 Fault = str | None
-KILL_BEFORE, KILL_AFTER, FAIL_BEFORE, FAIL_AFTER = "kill before", "kill after", "fail before", "fail after"
+KILL_BEFORE, KILL_AFTER = "kill before", "kill after"
+FAIL_BEFORE, FAIL_AFTER, FAIL_AND_COME_LATER = "fail before", "fail after", "fail, and come later"
 FUNCTION_S, STEP_S = 100.0, 10.0  # how long a function may run, and how long a step of its work takes
 REDELIVERED_S = 60.0  # after that, a message comes again whose function died
 TRAIN_RECEIVES = 3  # so often; then it lies among the dead letters
@@ -114,7 +123,9 @@ class World:
         self.calls += 1
         if fault == KILL_BEFORE:
             raise Killed
-        if fault == FAIL_BEFORE:
+        if fault == FAIL_AND_COME_LATER:
+            self.at(self.random.uniform(0, 30), lambda: _quietly(act))
+        if fault in {FAIL_BEFORE, FAIL_AND_COME_LATER}:
             raise TableUnavailable(operation="call", cause="a fault")
         answer = act()
         if fault == KILL_AFTER:
@@ -400,6 +411,11 @@ class _Table:
 
     def list(self, name: str, *, limit: int, before: str | None = None) -> list[Item]:
         return list(self._world.table.list(name, limit=limit, before=before))
+
+
+def _quietly(act: Callable[[], Any]) -> None:
+    with suppress(LampyrisError):  # it came too late
+        act()
 
 
 def expected(spec: dict[str, Any]) -> object:

@@ -406,3 +406,19 @@ def test_caller_who_asks_again_all_the_time_does_not_keep_a_dead_worker_alive(wo
         world.step()
 
     assert world.time_s < 150
+
+
+def test_parent_that_waits_for_the_same_children_again_and_again_has_failed(worlds: Any) -> None:
+    def work(hold: Hold) -> None:
+        if hold.job.kind == "fold":
+            finish(hold)
+        else:
+            hold.wait_for([Asked(kind="fold", by="ana", key="0", spec={})])
+
+    world = worlds(work=work)
+    job = world.jobs.submit(asked())
+    world.run()
+
+    failed = world.jobs.get(job.id)
+    assert (failed.state, failed.failure.code) == ("failed", "no-progress")
+    assert failed.attempts == 1 + failed.max_attempts
