@@ -88,14 +88,15 @@ def build(
     fresh: bool = False,
     workers: int = 1,
     comparison: "Comparison | None" = None,
+    folds: "Folds | None" = None,
     watch: Watch | None = None,
 ) -> BuildResult:
     """Build the recipe's model and put the bundle at `out`; show progress on the console.
 
     The training keeps a checkpoint beside `out` until the bundle is whole, and goes on from one that it finds
     there; `fresh` ignores it. `workers` processes share every batch of it. The report shows
-    the `comparison` after which this model was picked, if there was one. `watch` follows the build, and may
-    stop it; the same call goes on.
+    the `comparison` after which this model was picked, if there was one, and `folds`, if they were trained
+    elsewhere. `watch` follows the build, and may stop it; the same call goes on.
 
     Raises: BuildError, whichever stage finds the reason; TimeIsUp.
     """
@@ -119,8 +120,7 @@ def build(
             variants = _timed(candidate)
             _check_score(recipe, candidate)
             stage.outcome = ", ".join(f"{name} {one.score:.2%}" for name, one in variants.items())
-        folds = None
-        if recipe.evaluation.folds is not None:
+        if folds is None and recipe.evaluation.folds is not None:
             with stages.stage("folds") as stage:
                 folds = _cross_validate(recipe, dataset, stage)
         with stages.stage("report") as stage:
@@ -275,22 +275,27 @@ def _check_score(recipe: Recipe, candidate: Candidate) -> None:
 
 def _cross_validate(recipe: Recipe, dataset: Dataset, stage: Stage) -> "Folds":
     from lampyris_build.evaluation.cross_validation import cross_validate  # noqa: PLC0415 - torch, as above
-    from lampyris_build.making import make  # noqa: PLC0415
-    from lampyris_build.tasks import task_for  # noqa: PLC0415
 
-    def fit_fold(fold: Dataset) -> dict[str, float]:
-        task = task_for(recipe, fold)
-        trained = make(recipe, fold, task, stage=stage).trained
-        asked = task.asked(fold.test)
-        answers = trained.predict(asked.inputs)
-        test = task.expecting(asked, answers)
-        return {"score": task.score(answers, test)} | task.scores(answers, test)
-
-    folds = cross_validate(recipe, dataset, fit_fold)
+    folds = cross_validate(recipe, dataset, lambda fold: fit_fold(recipe, fold, stage))
     stage.outcome = (
         f"{len(folds.scores)} folds score {folds.mean['score']:.2%}, give or take {folds.spread['score']:.2%}"
     )
     return folds
+
+
+def fit_fold(
+    recipe: Recipe, fold: Dataset, stage: Stage, *, training: Path | None = None
+) -> dict[str, float]:
+    """Train on a fold, and measure on its test set; `training` as in `make_candidate`. Raises: BuildError."""
+    from lampyris_build.making import make  # noqa: PLC0415 - torch, as above
+    from lampyris_build.tasks import task_for  # noqa: PLC0415
+
+    task = task_for(recipe, fold)
+    trained = make(recipe, fold, task, stage=stage, folder=training).trained
+    asked = task.asked(fold.test)
+    answers = trained.predict(asked.inputs)
+    test = task.expecting(asked, answers)
+    return {"score": task.score(answers, test)} | task.scores(answers, test)
 
 
 def _taken_down(folder: Path) -> dict[str, bytes]:

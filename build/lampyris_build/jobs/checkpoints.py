@@ -92,10 +92,8 @@ def fetch_checkpoint(store: Store, key: str, folder: Path) -> dict[str, _Kept]:
     return files
 
 
-def discard_checkpoints(store: Store, job: str, key: str | None) -> None:
-    """Remove what an ended job's checkpoint holds; what cannot be removed stays."""
-    if key is None:
-        return
+def discard_checkpoints(store: Store, job: str) -> None:
+    """Remove the checkpoints of a job that has succeeded; what cannot be removed stays."""
     with suppress(StoreUnavailable):
         keys = [entry.key for entry in store.list(f"jobs/{job}/") if "/checkpoint/" in entry.key]
         _discard(store, keys)

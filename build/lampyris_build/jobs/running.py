@@ -3,7 +3,6 @@
 import logging
 import re
 import shutil
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from tempfile import gettempdir
@@ -11,20 +10,17 @@ from typing import Final
 
 from lampyris.errors import JobLost, LampyrisError, Unavailable
 from lampyris.jobs.holding import Beating, Hold
-from lampyris.jobs.job import Failure, Kind
+from lampyris.jobs.job import Failure
 from lampyris_build.data.bucket import reading
 from lampyris_build.data.fetch import cache_folder
 from lampyris_build.errors import DatasetMissing
-from lampyris_build.jobs.checkpoints import Checkpoints, discard_checkpoints
-from lampyris_build.jobs.evaluate import evaluate
+from lampyris_build.jobs.checkpoints import Checkpoints
 from lampyris_build.jobs.following import Following, LastWords, out_of_time
-from lampyris_build.jobs.train import train
 from lampyris_build.jobs.worker import Work, Worker, training_of
 from lampyris_build.stages import TimeIsUp
 
 _log = logging.getLogger(__name__)
 
-_KINDS: Final[Mapping[Kind, Callable[[Work], None]]] = {"train": train, "evaluate": evaluate}
 # How a lack of memory is told by those who do not raise MemoryError.
 _OUT_OF_MEMORY: Final = re.compile(
     "can't allocate memory|not enough memory|bad_alloc|Failed to allocate memory"
@@ -62,7 +58,7 @@ def _attempt(work: Work) -> None:
         try:
             work.checkpoints.restore()
             with reading(worker.bucket, worker.store):
-                _KINDS[work.job.kind](work)
+                _do(work)
         except TimeIsUp:
             _go_on_later(work)
             return
@@ -75,8 +71,33 @@ def _attempt(work: Work) -> None:
         except Exception as error:  # noqa: BLE001 - whatever happened to a job must stand in its document
             _fail(work, error)
             return
-    if hold.job.state == "succeeded":
-        discard_checkpoints(worker.store, hold.job.id, hold.job.checkpoint)
+
+
+def _do(work: Work) -> None:
+    """Do what the job's kind says. Each kind brings what takes seconds to import."""
+    match work.job.kind:
+        case "train":
+            from lampyris_build.jobs.train import train  # noqa: PLC0415 - see above
+
+            train(work)
+        case "fold":
+            from lampyris_build.jobs.folds import fold  # noqa: PLC0415 - see above
+
+            fold(work)
+        case "tune":
+            from lampyris_build.jobs.tune import tune  # noqa: PLC0415 - see above
+
+            tune(work)
+        case "trial":
+            from lampyris_build.jobs.tune import trial  # noqa: PLC0415 - see above
+
+            trial(work)
+        case "evaluate":
+            from lampyris_build.jobs.evaluate import evaluate  # noqa: PLC0415 - see above
+
+            evaluate(work)
+        case _:
+            raise AssertionError(work.job.kind)
 
 
 def _go_on_later(work: Work) -> None:

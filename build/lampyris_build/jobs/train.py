@@ -3,6 +3,7 @@
 import msgspec
 
 from lampyris.jobs.specs import TrainSpec
+from lampyris_build.jobs import folds
 from lampyris_build.jobs.recipes import recipe_of_job
 from lampyris_build.jobs.results import finish
 from lampyris_build.jobs.worker import Work
@@ -13,5 +14,13 @@ def train(work: Work) -> None:
     """Raises: BuildError, TimeIsUp, JobLost, Unavailable."""
     spec = msgspec.convert(work.job.spec, TrainSpec)
     recipe = recipe_of_job(spec.recipe, spec.data, bucket=work.worker.bucket)
-    built = build(recipe, work.out, console=work.console, workers=1, watch=work.following)
+    if folds.send_out(work, spec, recipe):
+        return
+    built = build(
+        recipe,
+        work.out,
+        console=work.console,
+        folds=folds.gather(work, recipe),
+        watch=work.following,
+    )
     finish(work, built, spec.publish)

@@ -31,7 +31,7 @@ from lampyris_build.errors import (
 from lampyris_build.pipeline import make_candidate
 from lampyris_build.recipe import Recipe
 from lampyris_build.recipe.tuning import Tune
-from lampyris_build.stages import Stages
+from lampyris_build.stages import Stages, Watch
 from lampyris_build.training.files import write_atomically
 from lampyris_build.tuning.memory_size import MOST_MB, cheapest_size
 from lampyris_build.tuning.served import measure_served
@@ -91,10 +91,12 @@ class Tried:
 class Trials:
     """Runs recipes on one dataset. The models that a trial left are kept in `folder`, and not made again.
 
-    Models are compared on the validation set: the test set is for the one that is picked.
+    Models are compared on the validation set: the test set is for the one that is picked. `watch` follows
+    what makes them, and may stop it.
     """
 
-    def __init__(self, dataset: Dataset, folder: Path) -> None:
+    def __init__(self, dataset: Dataset, folder: Path, watch: Watch | None = None) -> None:
+        self._watch = watch
         self._dataset = replace(dataset, test=dataset.validation)
         self._folder = folder
 
@@ -127,7 +129,7 @@ class Trials:
     def _forms(self, recipe: Recipe) -> tuple[Form, ...]:
         check_steps(recipe)
         quiet = Console(file=StringIO())  # the search says how far it is
-        with Stages(quiet) as stages, TemporaryDirectory() as work:
+        with Stages(quiet, self._watch) as stages, TemporaryDirectory() as work:
             candidate = make_candidate(
                 recipe, self._dataset, stages, Path(work), training=self.training(recipe)
             )

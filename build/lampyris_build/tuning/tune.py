@@ -1,7 +1,7 @@
 """Find out which model, how small, at what score, speed and price; then build that one."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from lampyris_build.stages import Stage, Stages
 from lampyris_build.tuning.space import check_space
 
 if TYPE_CHECKING:  # they import torch, which takes seconds
+    from lampyris_build.reporting import Comparison
     from lampyris_build.tuning.points import Point
     from lampyris_build.tuning.trials import Trials, Tried
 
@@ -30,7 +31,14 @@ class Tuned:
     points: tuple["Point", ...]
     picked: "Point | None"
     why: str
-    result: BuildResult | None
+    result: BuildResult | None = None
+
+    @property
+    def comparison(self) -> "Comparison":
+        """What a report shows of it."""
+        from lampyris_build.reporting import Comparison  # noqa: PLC0415 - torch
+
+        return Comparison(trials=tuple(point.shown(self.picked) for point in self.points), choice=self.why)
 
 
 def tune(recipe: Recipe, out: Path, *, console: Console) -> Tuned:
@@ -48,43 +56,52 @@ def tune(recipe: Recipe, out: Path, *, console: Console) -> Tuned:
     with Stages(console) as stages:
         dataset = load(recipe, stages)
         start_torch(stages)
-        from lampyris_build.reporting import Comparison  # noqa: PLC0415 - torch, as below
-        from lampyris_build.tuning.choice import pick  # noqa: PLC0415
-        from lampyris_build.tuning.points import points_of  # noqa: PLC0415
-        from lampyris_build.tuning.trials import Trials  # noqa: PLC0415
+        from lampyris_build.tuning.trials import Trials  # noqa: PLC0415 - torch
 
         trials = Trials(dataset, folder)
         with stages.stage("trials") as stage:
             tried = _tried(recipe, trials, stage)
-        points = points_of(tried)
-        front = [point for point in points if point.is_on_front]
-        picked, why = pick(front, recipe.tune, samples=len(dataset.validation))
+        tuned = choose(recipe, tried, samples=len(dataset.validation))
+    picked = tuned.picked
     if picked is None:
-        return Tuned(trials=tried, points=points, picked=None, why=why, result=None)
+        return tuned
     assert picked.tried.recipe is not None
     _hand_over(trials.training(picked.tried.recipe), out)
-    shown = tuple(point.shown(picked) for point in points)
-    result = build(picked.recipe, out, console=console, comparison=Comparison(trials=shown, choice=why))
+    result = build(picked.recipe, out, console=console, comparison=tuned.comparison)
     shutil.rmtree(folder, ignore_errors=True)
-    return Tuned(trials=tried, points=points, picked=picked, why=why, result=result)
+    return replace(tuned, result=result)
+
+
+def choose(recipe: Recipe, tried: tuple["Tried", ...], *, samples: int) -> Tuned:
+    """Pick a model that trials left by the recipe's rule; `samples` is on how many they were measured.
+
+    Raises: NothingToPick if no trial left a model.
+    """
+    from lampyris_build.tuning.choice import pick  # noqa: PLC0415 - torch, as above
+    from lampyris_build.tuning.points import points_of  # noqa: PLC0415
+
+    if not any(one.outcome.forms for one in tried):
+        raise NothingToPick(trials=len(tried), first=tried[0].outcome.failure)
+    points = points_of(tried)
+    front = [point for point in points if point.is_on_front]
+    picked, why = pick(front, recipe.tune, samples=samples)
+    return Tuned(trials=tried, points=points, picked=picked, why=why)
 
 
 def _tried(recipe: Recipe, trials: "Trials", stage: Stage) -> tuple["Tried", ...]:
-    """Run the search, and show how far it is. Raises: NothingToPick if no trial leaves a model."""
-    from lampyris_build.tuning.search import search  # noqa: PLC0415 - torch
+    """Run the search, and show how far it is."""
+    from lampyris_build.tuning.search import in_turn, search  # noqa: PLC0415 - torch
 
     found: list[Tried] = []
     best: Tried | None = None
     stage.expect(recipe.tune.trials)
-    for tried in search(recipe, trials.run):
+    for tried in search(recipe, in_turn(trials.run, minutes=recipe.tune.minutes)):
         found.append(tried)
         if tried.outcome.failure:
             stage.note(f"Trial {tried.number} failed: {tried.outcome.failure}")
         elif best is None or tried.outcome.score > best.outcome.score:
             best = tried
         stage.advance(f"{tried.number} of {recipe.tune.trials}{_told(best)}")
-    if best is None:
-        raise NothingToPick(trials=len(found), first=found[0].outcome.failure)
     failed = sum(1 for tried in found if tried.outcome.failure)
     stage.outcome = f"{len(found)}{f', {failed} of them failed' if failed else ''}{_told(best)}"
     return tuple(found)

@@ -15,7 +15,7 @@ from lampyris.adapters.memory_store import MemoryStore
 from lampyris.adapters.memory_table import MemoryTable
 from lampyris.jobs.attending import Attending
 from lampyris.jobs.handing_in import PUBLISH, hand_in
-from lampyris.jobs.holding import take
+from lampyris.jobs.holding import Hold, take
 from lampyris.jobs.job import Job, Kind
 from lampyris.jobs.jobs import Asked, Jobs
 from lampyris.jobs.slots import Limits, Slots
@@ -31,7 +31,10 @@ class Killed(BaseException):
 
 
 class World:
-    """`remaining` makes a worker's `remaining_s`, by the worker's number, which counts from 1."""
+    """`remaining` makes a worker's `remaining_s`, by the worker's number, which counts from 1.
+
+    `instead` says what is done with a job of some kind, instead of what it asks.
+    """
 
     def __init__(self, scratch: Path) -> None:
         self.queues = MemoryQueues()
@@ -41,6 +44,7 @@ class World:
         self.remaining: Callable[[int], Callable[[], float]] = lambda _: lambda: inf
         self.following: type[Following] = Following
         self.killed = Killed()
+        self.instead: dict[str, Callable[[Hold], None]] = {}
         self.workers = 0
         self.attending = Attending(
             self.jobs,
@@ -80,6 +84,9 @@ class World:
                     remaining_s=self.remaining(self.workers),
                 )
                 with suppress(Killed):
+                    if hold.job.kind in self.instead:
+                        self.instead[hold.job.kind](hold)
+                        return True
                     run_job(hold, worker, following=self.following)
         return True
 
