@@ -19,7 +19,7 @@ from lampyris_local.cloud.faulty_endpoint import Caller
 from lampyris_local.cloud.guard import Guard
 from lampyris_local.cloud.invocation import RESPONSE_LIMIT_BYTES, Invocation
 from lampyris_local.cloud.mortal import Mortal
-from lampyris_local.cloud.process import RuntimeProcess
+from lampyris_local.cloud.process import Process
 from lampyris_local.cloud.reports import LineKind, LogLine, Report
 from lampyris_local.cloud.runtime_api import RuntimeApi, Work
 from lampyris_local.cloud.stack import Function
@@ -86,7 +86,7 @@ class Environment:
         self._machine = machine
         self._stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[$LATEST]{secrets.token_hex(16)}"
         self._inbox: asyncio.Queue[Work] = asyncio.Queue()
-        self._process: RuntimeProcess | None = None
+        self._process: Process | None = None
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._result: asyncio.Future[bytes] | None = None
         self._request_id: str | None = None
@@ -145,7 +145,7 @@ class Environment:
         """Kill the process and remove what it leaves."""
         await self._leftovers.aclose()
 
-    async def _init(self) -> RuntimeProcess:
+    async def _init(self) -> Process:
         """Start the process and wait until it asks for work."""
         process = await self._attempt_init(self._machine.init_limit_s)
         if self._lost is not None and self._lost.status == "timeout":
@@ -154,7 +154,7 @@ class Environment:
             process = await self._attempt_init(self._function.timeout_s)
         return process
 
-    async def _attempt_init(self, limit_s: float) -> RuntimeProcess:
+    async def _attempt_init(self, limit_s: float) -> Process:
         self._lost, self._ready = None, asyncio.get_running_loop().create_future()
         started_s = time.perf_counter()
         process = await self._spawn()
@@ -165,7 +165,7 @@ class Environment:
         self._init_duration_ms = (time.perf_counter() - started_s) * 1000
         return process
 
-    async def _spawn(self) -> RuntimeProcess:
+    async def _spawn(self) -> Process:
         temporary = tempfile.mkdtemp(dir=self._machine.folder)
         self._leftovers.push_async_callback(asyncio.to_thread, shutil.rmtree, temporary, ignore_errors=True)
         access_key = {}
@@ -175,10 +175,9 @@ class Environment:
             self._leftovers.callback(self._machine.callers.pop, key)
         address = await self._machine.runtime_api.open(self)
         self._leftovers.push_async_callback(self._machine.runtime_api.close, address)
-        self._process = process = await RuntimeProcess.spawn(
-            self._machine.python,
-            self._function.handler,
-            code=self._function.code,
+        self._process = process = await Process.spawn(
+            (self._machine.python, "-m", "awslambdaric", self._function.handler),
+            folder=self._function.code,
             variables={
                 **self._machine.variables,
                 **function_variables(self._function),
@@ -194,7 +193,7 @@ class Environment:
         self._watch = asyncio.create_task(self._await_end(process, self._ready))
         return process
 
-    async def _run(self, process: RuntimeProcess, request_id: str, event: bytes) -> bytes:
+    async def _run(self, process: Process, request_id: str, event: bytes) -> bytes:
         if self._lost is not None:
             raise self._lost
         limit_s = min(self._function.timeout_s, self._machine.time_limit_s)
@@ -213,7 +212,7 @@ class Environment:
         finally:
             self._result = None
 
-    async def _under_limits(self, process: RuntimeProcess, outcome: asyncio.Future[T], limit_s: float) -> T:
+    async def _under_limits(self, process: Process, outcome: asyncio.Future[T], limit_s: float) -> T:
         watch = asyncio.create_task(process.limit_memory(self._function.memory_mb * MIB))
         try:
             async with asyncio.timeout(limit_s):
@@ -226,7 +225,7 @@ class Environment:
         finally:
             watch.cancel()
 
-    async def _await_end(self, process: RuntimeProcess, ready: asyncio.Future[None]) -> None:
+    async def _await_end(self, process: Process, ready: asyncio.Future[None]) -> None:
         """When the process ends, whoever waits for it gets to know."""
         reason = await process.end
         kind = "Runtime.OutOfMemory" if process.out_of_memory else "Runtime.ExitError"

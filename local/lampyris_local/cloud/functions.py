@@ -41,6 +41,7 @@ def function(
         runtime=runtime,
         code=roots[0],
         beside=roots[1:],
+        image=properties.text("ImageUri", "") or None,
         memory_mb=properties.integer("MemorySize", 128),
         timeout_s=properties.integer("Timeout", 3),
         environment={variable: text(value) for variable, value in variables.items()},

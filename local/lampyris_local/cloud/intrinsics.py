@@ -69,6 +69,14 @@ def text(value: Any) -> str:
     return str(value)
 
 
+def is_function(node: Any) -> bool:
+    """Whether a node stands for what an intrinsic function makes."""
+    if not isinstance(node, Mapping) or len(node) != 1:
+        return False
+    name = next(iter(node))
+    return name == "Ref" or str(name).startswith("Fn::")
+
+
 class Intrinsics:
     """Evaluates intrinsic functions.
 

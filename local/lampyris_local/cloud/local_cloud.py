@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
 from types import TracebackType
@@ -17,6 +18,7 @@ from typing import Any, Self
 import msgspec
 
 from lampyris_local.caller import user_here
+from lampyris_local.cloud.batch_server import BatchServer
 from lampyris_local.cloud.disturbed_mail import DisturbedMail
 from lampyris_local.cloud.endpoint import MotoEndpoint
 from lampyris_local.cloud.environment import Machine
@@ -161,6 +163,11 @@ class LocalCloud:
             fates=self._fates(),
             callers=callers,
         )
+        if self._stack.job_queues:
+            batch = BatchServer(self._stack.job_queues, self._stack.job_definitions, machine)
+            self._loop.run(batch.start())
+            parts.callback(lambda: self._loop.run(batch.stop()))
+            machine = replace(machine, variables={**machine.variables, **batch.variables})
         self._lambdas = Lambdas(
             self._stack.functions, machine, concurrency=self._concurrency, idle_s=self._idle_s
         )

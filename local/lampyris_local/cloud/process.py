@@ -1,10 +1,10 @@
-"""A function's process: AWS's own runtime client, its output line by line, its memory, its end."""
+"""A process of the local cloud: its output line by line, its memory, its end."""
 
 import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -16,8 +16,8 @@ MEMORY_SAMPLE_S = 0.05
 READ_BYTES = 65_536
 
 
-class RuntimeProcess:
-    """`python -m awslambdaric handler`, the leader of its own session, so that all it starts dies with it."""
+class Process:
+    """A process that leads its own session, so that all it starts dies with it."""
 
     def __init__(
         self, process: asyncio.subprocess.Process, output: int, guard: Guard, on_text: Callable[[str], None]
@@ -37,23 +37,19 @@ class RuntimeProcess:
     @classmethod
     async def spawn(
         cls,
-        python: Path,
-        handler: str,
+        command: Sequence[str | Path],
         *,
-        code: Path,
+        folder: Path,
         variables: Mapping[str, str],
         guard: Guard,
         on_text: Callable[[str], None],
     ) -> Self:
-        """Start the process. `on_text` gets each line that it writes."""
+        """Start the process in a folder. `on_text` gets each line that it writes."""
         output, writing_end = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
-                python,
-                "-m",
-                "awslambdaric",
-                handler,
-                cwd=code,
+                *command,
+                cwd=folder,
                 env=variables,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=writing_end,
@@ -109,10 +105,15 @@ class RuntimeProcess:
                 self.kill()
             await asyncio.sleep(MEMORY_SAMPLE_S)
 
+    def terminate(self) -> None:
+        """Ask the process, and all that it started, to end."""
+        if not self.end.done():
+            self._signal_group(signal.SIGTERM)
+
     def kill(self) -> None:
         """Kill the process with all that it started."""
         if not self.end.done():
-            self._kill_group()
+            self._signal_group(signal.SIGKILL)
 
     async def close(self) -> None:
         """Kill the process, and let go of its output."""
@@ -124,7 +125,7 @@ class RuntimeProcess:
     async def _await_end(self) -> str:
         """Wait for the end, and end what the process started; return how the end came, in Lambda's words."""
         code = await self._process.wait()
-        self._kill_group()
+        self._signal_group(signal.SIGKILL)
         self._guard.forget(self._process.pid)
         return (
             f"exit status {code}"
@@ -132,7 +133,7 @@ class RuntimeProcess:
             else f"signal: {(signal.strsignal(-code) or str(-code)).lower()}"
         )
 
-    def _kill_group(self) -> None:
+    def _signal_group(self, number: signal.Signals) -> None:
         # A group without processes is not there, and one of zombies is not ours, as macOS has it.
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            os.killpg(self._process.pid, number)

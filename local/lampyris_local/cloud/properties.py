@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lampyris_local.cloud.intrinsics import NO_VALUE, TemplateError, text
+from lampyris_local.cloud.intrinsics import NO_VALUE, TemplateError, is_function, text
 
 
 class Properties:
@@ -45,7 +45,20 @@ class Properties:
 
     def part(self, key: str) -> "Properties":
         """Return a property that is a map as properties of their own."""
-        return Properties(f"{self.owner}, {key}", self.mapping(key), lambda value: value)
+        return self._within(f"{self.owner}, {key}", self._raw.get(key))
+
+    def parts(self, key: str) -> list["Properties"]:
+        """Return a property that is a list of maps as properties of their own."""
+        raw = self._raw.get(key)
+        each = raw if isinstance(raw, list) else self.sequence(key)
+        return [self._within(f"{self.owner}, {key}", one) for one in each]
+
+    def _within(self, owner: str, raw: Any) -> "Properties":
+        """Put off resolving what is written out here; what a function makes is resolved now."""
+        if isinstance(raw, Mapping) and not is_function(raw):
+            return Properties(owner, raw, self._resolve)
+        made = Properties(owner, {"": raw}, self._resolve).mapping("")
+        return Properties(owner, made, lambda value: value)
 
     def mapping(self, key: str) -> Mapping[str, Any]:
         value = self.get(key)

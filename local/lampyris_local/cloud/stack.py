@@ -29,7 +29,7 @@ class Place:
 class Function:
     """A function; the packages in `code` and in the folders `beside` it are on its path.
 
-    `runtime` is None for a container image.
+    `runtime` is None for a container image, which `image` names if the template does.
     """
 
     logical_id: str
@@ -39,6 +39,7 @@ class Function:
     runtime: str | None
     code: Path
     beside: Sequence[Path] = ()
+    image: str | None = None
     memory_mb: int
     timeout_s: int
     environment: Mapping[str, str]
@@ -114,6 +115,30 @@ class Table:
 
 
 @dataclass(frozen=True, kw_only=True)
+class JobQueue:
+    """A job queue of AWS Batch."""
+
+    name: str
+    arn: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobDefinition:
+    """A job definition of AWS Batch. `nodes` is how many it has by default, None if it is not of that kind.
+
+    The packages in the folders `code` are on its path.
+    """
+
+    logical_id: str
+    name: str
+    nodes: int | None
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    code: Sequence[Path]
+    timeout_s: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stack:
     """The whole of a template, resolved. `functions` goes by logical id."""
 
@@ -124,4 +149,6 @@ class Stack:
     buckets: Sequence[Bucket]
     tables: Sequence[Table]
     event_buses: Sequence[str]
+    job_queues: Sequence[JobQueue]
+    job_definitions: Sequence[JobDefinition]
     outputs: Mapping[str, str]

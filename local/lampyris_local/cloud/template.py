@@ -1,15 +1,15 @@
 """Reads a SAM template into a Stack.
 
-Functions, the HTTP API, queues, buckets, tables and event buses are read; a resource that nothing local
-depends on (a role, a log group, an alarm) is passed over; one that would run or wake something in a way that
-the local cloud does not know is refused, with a sentence that says so.
+Functions, the HTTP API, queues, buckets, tables, event buses and jobs of AWS Batch are read; a resource that
+nothing local depends on (a role, a log group, an alarm) is passed over; one that would run or wake something
+in a way that the local cloud does not know is refused, with a sentence that says so.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lampyris_local.cloud import events, functions, stores
+from lampyris_local.cloud import batch, events, functions, stores
 from lampyris_local.cloud.intrinsics import (
     NO_VALUE,
     Intrinsics,
@@ -20,7 +20,7 @@ from lampyris_local.cloud.intrinsics import (
 )
 from lampyris_local.cloud.parameters import parameter_values
 from lampyris_local.cloud.properties import Properties
-from lampyris_local.cloud.stack import Function, Place, Queue, Stack
+from lampyris_local.cloud.stack import Function, JobQueue, Place, Queue, Stack
 
 FUNCTION = "AWS::Serverless::Function"
 HTTP_API = "AWS::Serverless::HttpApi"
@@ -28,10 +28,24 @@ QUEUE = "AWS::SQS::Queue"
 BUCKET = "AWS::S3::Bucket"
 TABLE = "AWS::DynamoDB::Table"
 EVENT_BUS = "AWS::Events::EventBus"
-MADE_LOCALLY = {FUNCTION, HTTP_API, QUEUE, BUCKET, TABLE, EVENT_BUS}
+COMPUTE_ENVIRONMENT = "AWS::Batch::ComputeEnvironment"
+JOB_QUEUE = "AWS::Batch::JobQueue"
+JOB_DEFINITION = "AWS::Batch::JobDefinition"
+MADE_LOCALLY = {
+    FUNCTION,
+    HTTP_API,
+    QUEUE,
+    BUCKET,
+    TABLE,
+    EVENT_BUS,
+    COMPUTE_ENVIRONMENT,
+    JOB_QUEUE,
+    JOB_DEFINITION,
+}
 # These run or wake something on AWS: without them the local cloud would do less than the template says.
 REFUSED = (
     "AWS::ApiGateway",
+    "AWS::Batch::",
     "AWS::Events::",
     "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::Function",
@@ -49,6 +63,15 @@ NAME_PROPERTY = {
     BUCKET: "BucketName",
     TABLE: "TableName",
     EVENT_BUS: "Name",
+    COMPUTE_ENVIRONMENT: "ComputeEnvironmentName",
+    JOB_QUEUE: "JobQueueName",
+    JOB_DEFINITION: "JobDefinitionName",
+}
+# What Ref makes of the resources of AWS Batch.
+BATCH_ARNS = {
+    COMPUTE_ENVIRONMENT: "compute-environment/{}",
+    JOB_QUEUE: "job-queue/{}",
+    JOB_DEFINITION: "job-definition/{}:1",
 }
 
 
@@ -138,6 +161,19 @@ class _Reader:
                 for logical_id in self._of_type(TABLE)
             ],
             event_buses=[self._ref(logical_id) for logical_id in self._of_type(EVENT_BUS)],
+            job_queues=[
+                JobQueue(name=self._physical_name(logical_id, JOB_QUEUE), arn=self._ref(logical_id))
+                for logical_id in self._of_type(JOB_QUEUE)
+            ],
+            job_definitions=[
+                batch.job_definition(
+                    logical_id,
+                    name=self._physical_name(logical_id, JOB_DEFINITION),
+                    properties=self._properties(logical_id),
+                    functions=made.values(),
+                )
+                for logical_id in self._of_type(JOB_DEFINITION)
+            ],
             outputs=self._resolved_outputs(),
         )
 
@@ -210,23 +246,28 @@ class _Reader:
         physical = self._physical_name(name, kind)
         if kind == QUEUE:
             return f"{self._place.endpoint_url}/{self._place.account_id}/{physical}"
+        if kind in BATCH_ARNS:
+            return self._place.arn("batch", BATCH_ARNS[kind].format(physical))
         return physical
 
     def _attribute(self, logical_id: str, attribute: str) -> str:
         kind = self._kind(logical_id)
         place = self._place
         name = self._physical_name(logical_id, kind)
+        ref = text(self._ref(logical_id))
         known = {
             (FUNCTION, "Arn"): place.arn("lambda", f"function:{name}"),
             (QUEUE, "Arn"): place.arn("sqs", name),
             (QUEUE, "QueueName"): name,
-            (QUEUE, "QueueUrl"): text(self._ref(logical_id)),
+            (QUEUE, "QueueUrl"): ref,
             (BUCKET, "Arn"): f"arn:aws:s3:::{name}",
             (BUCKET, "DomainName"): f"{name}.s3.amazonaws.com",
             (BUCKET, "RegionalDomainName"): f"{name}.s3.{place.region}.amazonaws.com",
             (TABLE, "Arn"): place.arn("dynamodb", f"table/{name}"),
             (EVENT_BUS, "Arn"): place.arn("events", f"event-bus/{name}"),
             (EVENT_BUS, "Name"): name,
+            (COMPUTE_ENVIRONMENT, "ComputeEnvironmentArn"): ref,
+            (JOB_QUEUE, "JobQueueArn"): ref,
             (HTTP_API, "ApiEndpoint"): place.api_url,
             (HTTP_API, "ApiId"): place.api_id,
         }

@@ -306,6 +306,25 @@ Outputs:
             "a batch of a FIFO queue holds at most 10 messages and waits for none",
         ),
         (
+            "\n  Work: { Type: AWS::Batch::JobDefinition, Properties: { Type: eks } }",
+            "knows the types container and multinode, not eks",
+        ),
+        (
+            (
+                "\n  Work:\n    Type: AWS::Batch::JobDefinition\n    Properties:\n      Type: container\n"
+                "      ContainerProperties: { Image: theirs }"
+            ),
+            "the Image theirs is that of no function in this template",
+        ),
+        (
+            "\n  Work: { Type: AWS::Batch::JobDefinition, Properties: { Type: multinode } }",
+            "give one NodeRangeProperties",
+        ),
+        (
+            "\n  Fair: { Type: AWS::Batch::SchedulingPolicy }",
+            "is an AWS::Batch::SchedulingPolicy, which the local cloud does not run",
+        ),
+        (
             "\n  Rule: { Type: AWS::Events::Rule }",
             "Rule is an AWS::Events::Rule, which the local cloud does not",
         ),
