@@ -152,9 +152,9 @@ def _fields(job: Job, parts: Sequence[Job], bucket: str) -> dict[str, Any]:
 
 
 def _progress(job: Job, parts: Sequence[Job]) -> JobProgress:
-    """Tell how far a job is; one that waits holds no worker that could say it."""
+    """Tell how far a job is; one that waits has no worker that could say it."""
     told = job.progress
-    if job.waits and job.shards is not None:
+    if job.shards is not None and (job.waits or told.steps == 0):
         told = Progress(stage=told.stage, step=job.shards.finished, steps=job.shards.count, unit="shards")
     elif job.waits and job.gang:
         told = max((part.progress for part in parts), key=lambda one: one.step, default=told)

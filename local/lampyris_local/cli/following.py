@@ -30,7 +30,7 @@ _ENDED = frozenset({"succeeded", "failed", "cancelled"})
 _SERVER_ERROR = 500
 # A job may take hours, and a laptop's network a break.
 _SILENCE_S = 300.0
-_OFTEN_S, _SELDOM_S, _OFTEN_FOR_S = 0.5, 3.0, 120.0
+_OFTEN_S, _SELDOM_S, _OFTEN_FOR_S = 1.0, 3.0, 120.0
 
 
 class Watcher(Protocol):

@@ -143,7 +143,7 @@ def test_long_job_is_asked_about_less_often() -> None:
 
     wait(show, Lines(Console(file=StringIO())), sleep=time.sleep, clock=time.clock)
 
-    assert asked[1] - asked[0] == 0.5
+    assert asked[1] - asked[0] == 1.0
     assert asked[-1] - asked[-2] == 3.0
 
 
