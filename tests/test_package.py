@@ -117,6 +117,12 @@ def test_control_gets_boto3_and_else_no_more_than_predict_and_no_onnxruntime() -
     assert not any(requirement.startswith("onnxruntime") for requirement in control)
 
 
+def test_batch_gets_boto3_and_what_reads_parquet_besides_what_predict_gets() -> None:
+    batch = set(requirements("batch"))
+
+    assert batch - set(requirements("predict")) == {"arro3-io>=0.9", "boto3>=1.40"}
+
+
 def test_predict_gets_neither_boto3_nor_pydantic_nor_torch() -> None:
     names = {requirement.partition(">")[0] for requirement in requirements("predict")}
 
