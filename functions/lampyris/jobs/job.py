@@ -9,8 +9,9 @@ State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 # What can be asked for; the last three are parts of those, which only their parents make.
 Kind = Literal["train", "evaluate", "tune", "batch", "fold", "trial", "member"]
 ENDED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
-# A document takes no more: DynamoDB's limit is 400 KB, and a job still grows by its log.
-MOST_BYTES = 350_000
+# What a document takes at most, below DynamoDB's 400 KB, and what a job may be asked with: there must be room
+# for its log, its shards and what comes of it.
+MOST_BYTES, MOST_ASKED_BYTES = 390_000, 250_000
 
 # How many lines of its log a job carries with it, and how long one may be.
 LOG_LINES = 30

@@ -18,7 +18,7 @@ from lampyris.errors import (
     TableUnavailable,
 )
 from lampyris.jobs import transitions
-from lampyris.jobs.job import MOST_BYTES, Job, Kind, child_id, decode_job, encode_job
+from lampyris.jobs.job import MOST_ASKED_BYTES, MOST_BYTES, Job, Kind, child_id, decode_job, encode_job
 from lampyris.jobs.table import JOBS_LIST, Item, Table
 from lampyris.jobs.transitions import Transition
 from lampyris.jobs.wake_ups import LEASE_S, Queues, WakeUp
@@ -98,7 +98,7 @@ class Jobs:
             if after == before:
                 return before
             try:
-                self.table.replace(item, _encode(after))
+                self.table.replace(item, _encode(after, MOST_BYTES))
             except ItemChanged:
                 continue  # by another, or by this very call: the transition finds out
             return after
@@ -166,7 +166,7 @@ class Jobs:
             changed_at=now,
             parent=parent,
         )
-        data = _encode(job)
+        data = _encode(job, MOST_ASKED_BYTES)
         self.keep_going(job, wake=0)  # first: a job that stands has a chain, whoever dies now
         try:
             self.table.create(_KEY + name, data, (JOBS_LIST, place(job)) if parent is None else None)
@@ -194,10 +194,10 @@ def job_id(by: str, key: str) -> str:
     return hashlib.sha256(msgspec.json.encode((by, key))).hexdigest()[:_ID_DIGITS]
 
 
-def _encode(job: Job) -> bytes:
+def _encode(job: Job, limit_bytes: int) -> bytes:
     data = encode_job(job)
-    if len(data) > MOST_BYTES:
-        raise JobTooLarge(size_bytes=len(data), limit_bytes=MOST_BYTES)
+    if len(data) > limit_bytes:
+        raise JobTooLarge(size_bytes=len(data), limit_bytes=limit_bytes)
     return data
 
 

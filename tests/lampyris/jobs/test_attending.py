@@ -197,7 +197,7 @@ def test_what_a_job_cannot_hold_is_refused_when_it_is_asked_for_and_when_it_ends
     world = worlds(work=work)
 
     with pytest.raises(JobTooLarge):
-        world.jobs.submit(Asked(kind="train", by="ana", key="large", spec={"recipe": "x" * 400_000}))
+        world.jobs.submit(Asked(kind="train", by="ana", key="large", spec={"recipe": "x" * 250_000}))
     job = world.jobs.submit(asked())
     world.run()
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from random import Random
+from time import sleep
 from typing import Any
 
 import pytest
 
 from lampyris.errors import JobLost, TableUnavailable
-from lampyris.jobs.holding import Hold
+from lampyris.jobs.holding import Beating, Hold
 from lampyris.jobs.job import Failure, Shards
 from lampyris.jobs.jobs import Asked
 
@@ -130,3 +131,26 @@ def test_end_whose_answer_was_lost_may_be_said_again(worlds: Any, asking: Callab
     hold.succeed(results={"a": "b"}, summary={})
 
     assert world.documents[job.id].results == {"a": "b"}
+
+
+def test_beats_from_a_thread_go_on_when_the_table_is_away_and_end_when_the_job_is(
+    worlds: Any, asking: Callable[..., Any]
+) -> None:
+    world = worlds()
+    job = world.jobs.submit(asking(0, {"steps": 40}))
+    while not world.taken:
+        world.step()
+    hold, beats = _hold_of(world, job.id), world.documents[job.id].beat
+    away = range(world.calls, world.calls + 5)
+    world._fault = lambda number: "fail before" if number in away else None
+
+    with Beating(hold, every_s=0.001) as beating:
+        while world.documents[job.id].beat < beats + 3:
+            sleep(0.001)
+        was_lost = beating.is_lost
+        world.jobs.cancel(job.id)
+        while not beating.is_lost:
+            sleep(0.001)
+
+    assert not was_lost
+    assert world.documents[job.id].state == "cancelled"

@@ -23,8 +23,7 @@ def some_jobs(world: Any, asking: Callable[..., Any], specs: tuple[dict[str, Any
 
 
 def run_checked(world: Any) -> None:
-    while world.step():
-        world.check_chains()
+    world.run(checks=True)
     world.check_end()
 
 
