@@ -2,10 +2,11 @@
 
 The parent lets go of its job while the members train, each a job of its own:
 
-    if share_out(work, spec, recipe):
+    if member.share_out(work, spec, recipe):
         return
 
-Woken, it finds the training at its end in its folder, and builds on from there.
+Woken, it finds the training at its end in its folder, and builds on from there. When it has succeeded,
+`forget_rounds` deletes what the members exchanged.
 """
 
 from time import sleep
@@ -15,10 +16,11 @@ import msgspec
 
 from lampyris.domain.store import Store
 from lampyris.errors import ObjectExists, ObjectNotFound
-from lampyris.jobs.job import Failure, Job
+from lampyris.jobs.job import Job, Progress
 from lampyris.jobs.jobs import Asked
 from lampyris.jobs.specs import TrainSpec
 from lampyris_build.errors import InvalidRecipe
+from lampyris_build.jobs.parts import PartFailed, part
 from lampyris_build.jobs.recipes import recipe_of_job
 from lampyris_build.jobs.worker import Work
 from lampyris_build.pipeline import load, start_torch
@@ -39,39 +41,39 @@ class MemberSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 def share_out(work: Work, spec: TrainSpec, recipe: Recipe) -> bool:
-    """Have members train; True if the job is let go: until they have, or since they could not.
+    """Have members train, if the job wants more than one worker; True if it was let go until they have.
 
-    Once they have, their training is put where the build finds it, and it is False; as it is at once for a
-    model that one worker trains.
+    Once they have, their training is put where the build finds it.
 
-    Raises: InvalidRecipe, JobLost, Unavailable, WriteFailed.
+    Raises: InvalidRecipe, PartFailed, JobLost, Unavailable, WriteFailed.
     """
     if spec.workers == 1 or spec.compute == "batch" or recipe.training is None:
         return False
     if work.job.children == 0:
         check_shareable(recipe, spec.workers)
+        work.hold.beat(Progress(stage="members", steps=spec.workers, unit="members"))
         work.hold.wait_for(plan_members(work.job, spec))
         return True
-    if work.job.checkpoint is None:  # else it has been taken over by an earlier worker
+    place = work.training / _CHECKPOINT
+    if not place.exists():  # else an earlier worker kept it
         state = gather_members(work.job, work.worker.store)
         if state is None:
-            work.hold.fail(_why(work))
-            return True
-        write_atomically(work.training / _CHECKPOINT, state)
+            for rank in range(spec.workers):
+                part(work, rank, "Member")
+            raise PartFailed(part="Every member", reason="none came to the end.")
+        write_atomically(place, state)
     return False
 
 
 def plan_members(job: Job, spec: TrainSpec) -> list[Asked]:
-    """Say what the members of a train job are asked to do.
-
-    They name no model: a limit for each model would make some wait for others that wait for them.
-    """
+    """Say what the members of a train job are asked to do."""
     return [
         Asked(
             kind="member",
             by=job.by,
             key=f"{job.id} member {rank}",
             spec=msgspec.to_builtins(MemberSpec(rank=rank, train=spec)),
+            model=job.model,
             max_attempts=job.max_attempts,
         )
         for rank in range(spec.workers)
@@ -162,12 +164,6 @@ def forget_rounds(store: Store, parent: str) -> None:
 
 def rounds_prefix(parent: str) -> str:
     return f"jobs/{parent}/rounds/"
-
-
-def _why(work: Work) -> Failure:
-    members = [work.worker.jobs.get(child) for child in work.job.child_ids]
-    failures = [one.failure for one in members if one.failure is not None]
-    return failures[0] if failures else Failure(code="worker-lost", detail="No member came to the end.")
 
 
 def _end_key(parent: str) -> str:
