@@ -43,6 +43,7 @@ FUNCTION_S, STEP_S = 100.0, 10.0  # how long a function may run, and how long a 
 REDELIVERED_S = 60.0  # after that, a message comes again whose function died
 TRAIN_RECEIVES = 3  # so often; then it lies among the dead letters
 ROWS = 7
+MOST_WAITING = 5_000  # messages at once; more would be such that make each other
 
 Work = Generator[float, None, None]
 
@@ -101,6 +102,7 @@ class World:
     # What happens, and when
 
     def at(self, after_s: float, action: Callable[[], None], message: WakeUp | None = None) -> None:
+        assert len(self.waiting) < MOST_WAITING
         heapq.heappush(self.waiting, (self.time_s + after_s, next(self._numbers), action, message))
 
     def step(self) -> bool:
@@ -113,7 +115,7 @@ class World:
         return True
 
     def run(self, *, checks: bool = False, most: int = 20_000) -> "World":
-        """Go on until nothing is left to happen; with `checks`, hold the chains against the jobs all the way."""
+        """Go on until nothing is left to happen; with `checks`, hold the chains against jobs meanwhile."""
         for _ in range(most):
             if not self.step():
                 return self
