@@ -12,6 +12,7 @@ from lampyris.domain.store import Generation, Store
 from lampyris.errors import JobNotEnded
 from lampyris.jobs.job import Job
 from lampyris.jobs.specs import JOBS
+from lampyris.jobs.transitions import NOTIFY, WEBHOOK
 
 _REMOVED_AT_ONCE = 1000  # as many as S3 deletes by one call
 
@@ -35,7 +36,7 @@ def purge(registry: Registry, arguments: OneJob, _caller: Caller) -> Purged:
     for one in family:
         if not one.ended:
             raise JobNotEnded(job=one.id, state=one.state)
-        if set(one.duties) - {"notify"}:
+        if set(one.duties) - {NOTIFY, WEBHOOK}:
             raise JobNotEnded(job=one.id, state="being finished")
     objects = 0
     for chosen in _in_portions(registry.store, family):

@@ -25,7 +25,12 @@ def duties(store: Store, queues: Queues, notifying: Notifying) -> dict[str, Duty
         assert failure is not None  # it has failed, as nobody begins it again before this is done
         queues.send("dead", WakeUp(job=job.id), why={"code": failure.code, "detail": failure.detail})
 
-    return {PUBLISH: publish, transitions.NOTIFY: notifying.notify, transitions.BURY: bury}
+    return {
+        PUBLISH: publish,
+        transitions.NOTIFY: notifying.notify,
+        transitions.BURY: bury,
+        transitions.WEBHOOK: notifying.call,
+    }
 
 
 def work(*, trains: bool, has_machines: bool) -> Callable[[Job], QueueName]:

@@ -48,7 +48,7 @@ class Note(Protocol):
 
 
 class Notifying:
-    """The duty "notify". An event may be told twice: it says by its `id` that it is the same."""
+    """The duties "notify" and "webhook". Both may be done twice: the same `id` says that it is the same."""
 
     def __init__(self, events: EventBus, webhook: Webhook, *, note: Note) -> None:
         self._events = events
@@ -56,16 +56,16 @@ class Notifying:
         self._note = note
 
     def notify(self, job: Job) -> None:
-        """Raises: NotificationFailed, TableUnavailable."""
+        """Put an event. Raises: NotificationFailed."""
+        self._events.put(EVENT, msgspec.json.encode(job_ended(job)).decode())
+
+    def call(self, job: Job) -> None:
+        """Call the webhook that a job has. Raises: NotificationFailed, TableUnavailable."""
+        assert job.webhook is not None  # else nobody has this duty
         ended = job_ended(job)
-        # The webhook first: who is tried again for it has not told the event several times.
-        if job.webhook is not None:
-            refused = self._webhook.call(
-                job.webhook, message_id=ended.id, kind=f"job.{job.state}", data=ended
-            )
-            if refused is not None:
-                self._note(job.id, f"No webhook was called: {refused}")
-        self._events.put(EVENT, msgspec.json.encode(ended).decode())
+        refused = self._webhook.call(job.webhook, message_id=ended.id, kind=f"job.{job.state}", data=ended)
+        if refused is not None:
+            self._note(job.id, f"No webhook was called: {refused}")
 
 
 def job_ended(job: Job) -> JobEnded:

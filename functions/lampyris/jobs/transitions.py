@@ -24,6 +24,7 @@ Transition = Callable[[Job], Job]
 
 # What is done for a job that has ended; what cannot be done is tried again for about a day.
 STOP_PARTS, RELEASE, TELL_PARENT, NOTIFY, BURY = "stop-parts", "release", "tell-parent", "notify", "bury"
+WEBHOOK = "webhook"
 _DUTY_TRIES = 100
 
 
@@ -309,6 +310,8 @@ def _ended(job: Job, state: Any, now: datetime, first: tuple[str, ...] = ()) -> 
         duties.append(NOTIFY)
         if state == "failed":
             duties.append(BURY)
+        if job.webhook is not None:
+            duties.append(WEBHOOK)
     return replace(
         job,
         state=state,

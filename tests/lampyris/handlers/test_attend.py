@@ -33,7 +33,7 @@ TEMPLATE = Path(__file__).parents[3] / "template.yaml"
 
 
 class World:
-    """What attending reaches, in memory; `fails` makes the bus refuse events."""
+    """What attending reaches, in memory; `fails` makes the bus refuse events, `is_deaf` webhooks fail."""
 
     def __init__(self, store: Store, *, trains: bool = True) -> None:
         self.queues = MemoryQueues()
@@ -41,7 +41,7 @@ class World:
         self.called: list[str] = []
         self.noted: list[str] = []
         self.put_off: list[tuple[str, int]] = []
-        self.fails = False
+        self.fails = self.is_deaf = False
         self.store = store
         self.jobs = Jobs(MemoryTable(), self.queues, now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
         notifying = Notifying(self, self, note=lambda _, line: self.noted.append(line))
@@ -65,6 +65,8 @@ class World:
         self.events.append((kind, json.loads(detail)))
 
     def call(self, url: str, *, message_id: str, kind: str, data: JobEnded) -> str | None:
+        if self.is_deaf:
+            raise NotificationFailed(reason="It answered 500.")
         self.called.append(f"{kind} {message_id} {url}")
         return "its address is not an https address." if url.startswith("http:") else None
 
@@ -152,6 +154,21 @@ def test_who_is_not_told_is_told_later(world: World) -> None:
     world.attend_to_all(later=True)
 
     assert [detail["state"] for _, detail in world.events] == ["cancelled"]
+    assert world.jobs.get(job.id).duties == ()
+
+
+def test_an_event_is_put_once_however_often_a_webhook_is_called(world: World) -> None:
+    job = world.submit(webhook="https://example.com/hook")
+    world.is_deaf = True
+    world.jobs.cancel(job.id)
+    for _ in range(3):
+        world.attend_to_all(later=True)
+    assert world.jobs.get(job.id).duties == ("webhook",)
+
+    world.is_deaf = False
+    world.attend_to_all(later=True)
+
+    assert (len(world.events), len(world.called)) == (1, 1)
     assert world.jobs.get(job.id).duties == ()
 
 
