@@ -121,15 +121,27 @@ class Attending:
             job = self._jobs.change(job.id, lambda one: transitions.not_called(one, job.generation))
         if job.shards is not None:
             self._look_at_shards(job, still)
-            return
-        children = (self._find(child) for child in job.child_ids)
-        if job.state == "queued":
-            for child in children:
-                if child is not None and child.ended and child.state != "succeeded":
-                    self._jobs.retry(child.id)
+        else:
+            self._look_at_children(job)
+
+    def _look_at_children(self, job: Job) -> None:
+        begins_again = job.state == "queued"
+        all_ended = True
+        for child in map(self._find, job.child_ids):
+            if child is None or child.state == "succeeded":
+                continue
+            # Who cancels a child saw that its parent had ended, but this goes on.
+            if child.state == "cancelled" or (begins_again and child.state == "failed"):
+                self._jobs.retry(child.id)
+                all_ended = False
+            elif not child.ended:
+                all_ended = False
+                if not begins_again:
+                    break
+        if begins_again:
             self._jobs.change(job.id, lambda one: transitions.parts_begun(one, self._jobs.now()))
             self._jobs.look(job)
-        elif all(child is None or child.ended for child in children):
+        elif all_ended:
             self._wake(job)
 
     def _look_at_shards(self, job: Job, still: int) -> None:

@@ -177,3 +177,18 @@ def test_parent_that_waits_for_the_same_children_again_and_again_has_failed(worl
     failed = world.jobs.get(job.id)
     assert (failed.state, failed.failure.code) == ("failed", "no-progress")
     assert failed.attempts == 1 + failed.max_attempts
+
+
+def test_child_that_was_cancelled_while_its_parent_was_retried_goes_on(
+    worlds: Any, asking: Callable[..., Any]
+) -> None:
+    world = worlds()
+    parent = world.jobs.submit(asking(0, {"folds": [{"steps": 4}] * 2}))
+    while world.time_s < 15:
+        world.step()
+
+    world.jobs.cancel(world.documents[parent.id].child_ids[0])  # by who saw the parent before it was retried
+    world.run()
+
+    world.check_end()
+    assert world.states() == ["succeeded"]
