@@ -1,6 +1,8 @@
 """Verbs about jobs: ask for one, see how far it is, end it, begin it again."""
 
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
@@ -115,24 +117,23 @@ def submit(registry: Registry, arguments: Submit, caller: Caller) -> JobState:
 
 def list_all(registry: Registry, arguments: ListJobs, _caller: Caller) -> JobPage:
     """List jobs, the newest first. Raises: MalformedRequest, InvalidName, NoJobs."""
-    jobs, before = jobs_of(registry), arguments.after
-    if before is not None and not _PLACE.fullmatch(before):
-        raise MalformedRequest(reason=f"after is {before[:80]!r}; use `next` of the page before.")
+    jobs = jobs_of(registry)
+    before = None if arguments.after is None else _place_of(arguments.after)
     if arguments.model is not None:
         check_model_name(arguments.model)
     found: list[Job] = []
-    while True:
-        page = list(jobs.recent(limit=_READ_AT_ONCE, before=before))
-        for job in page:
-            before = place(job)
-            if _is_wanted(job, arguments):
-                found.append(job)
-            if len(found) == arguments.limit:
-                break
-        is_last = len(page) < _READ_AT_ONCE and (not page or before == place(page[-1]))
-        if is_last or len(found) == arguments.limit or not registry.may_go_on():
-            items = tuple(state_of(job, parts_of(jobs, job), registry.bucket) for job in found)
-            return JobPage(items=items, next=None if is_last else before)
+    following: str | None = None
+    for job in _recent(jobs, before):
+        if len(found) == arguments.limit:
+            following = _mark_of(place(found[-1]))
+            break
+        if _is_wanted(job, arguments):
+            found.append(job)
+        if not registry.may_go_on():
+            following = _mark_of(place(job))
+            break
+    items = tuple(state_of(job, parts_of(jobs, job), registry.bucket) for job in found)
+    return JobPage(items=items, next=following)
 
 
 def show(registry: Registry, arguments: OneJob, _caller: Caller) -> JobDetails:
@@ -188,6 +189,28 @@ def spec_kind(spec: Spec) -> Kind:
 def _details(registry: Registry, job: Job) -> JobDetails:
     parts = parts_of(jobs_of(registry), job)
     return details_of(job, parts, links(registry.store, job), registry.bucket)
+
+
+def _recent(jobs: Jobs, before: str | None) -> Iterator[Job]:
+    """Yield all jobs, the newest first. A page before the last may be short: what was purged may be listed."""
+    while page := list(jobs.recent(limit=_READ_AT_ONCE, before=before)):
+        yield from page
+        before = place(page[-1])
+
+
+def _mark_of(place: str) -> str:
+    """Write a place in the list so that it can stand in an address as it is."""
+    return urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def _place_of(mark: str) -> str:
+    try:
+        place = urlsafe_b64decode(mark.encode("ascii") + b"==").decode()
+    except ValueError:  # of base64, and of text that is none
+        place = ""
+    if not _PLACE.fullmatch(place):
+        raise MalformedRequest(reason=f"after is {mark[:80]!r}; use `next` of the page before.")
+    return place
 
 
 def _is_wanted(job: Job, wanted: ListJobs) -> bool:

@@ -27,7 +27,7 @@ from lampyris_local.client import NoAnswer, Refused
 # What the shell says of a command that Ctrl-C ended.
 INTERRUPTED = 130
 _ENDED = frozenset({"succeeded", "failed", "cancelled"})
-_SERVER_ERROR = 500
+SERVER_ERROR = 500
 # A job may take hours, and a laptop's network a break.
 _SILENCE_S = 300.0
 _OFTEN_S, _SELDOM_S, _OFTEN_FOR_S = 1.0, 3.0, 120.0
@@ -79,7 +79,7 @@ def wait(
         try:
             job = show()
         except (NoAnswer, Refused) as error:
-            is_refusal = isinstance(error, Refused) and error.status < _SERVER_ERROR
+            is_refusal = isinstance(error, Refused) and error.status < SERVER_ERROR
             if is_refusal or clock() - heard_s > _SILENCE_S:
                 raise
             watcher.miss(str(error))

@@ -10,10 +10,20 @@ from lampyris.control.job_purging import Purged
 from lampyris.control.job_states import JobDetails, JobProgress, JobState, Parts
 from lampyris.control.jobs import Redriven
 from lampyris.control.pages import Page
-from lampyris_local.cli.output import answers, count, date, hint, new_table, page_hint, program, remarks
+from lampyris_local.cli.output import (
+    answers,
+    count,
+    date,
+    figure,
+    hint,
+    new_table,
+    page_hint,
+    program,
+    remarks,
+)
 
 STYLES = {"succeeded": "good", "failed": "bad", "running": "name", "cancelled": "quiet"}
-_MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
+_MINUTE_S, _HOUR_S = 60, 3600
 
 
 def show_list(page: Page[JobState]) -> None:
@@ -71,7 +81,11 @@ def show_details(job: JobDetails, *, with_log: bool = True) -> None:
         rows["shards"] = (
             f"{job.shards.done:,} of {job.shards.count:,} done: {count(job.shards.rows, 'row')}{failed}"
         )
-    rows |= {name: _value(value) for name, value in job.summary.items() if not isinstance(value, dict | list)}
+    rows |= {
+        name: _figure(name, value)
+        for name, value in job.summary.items()
+        if not isinstance(value, dict | list)
+    }
     table = new_table("", "")
     table.show_header = False
     for name, value in rows.items():
@@ -169,8 +183,9 @@ def duration(seconds: float) -> str:
     return f"{seconds / _HOUR_S:.1f} h"
 
 
-def _value(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _figure(name: str, value: Any) -> str:
+    is_figure = isinstance(value, float) or (isinstance(value, int) and name.endswith("_bytes"))
+    return figure(name, value) if is_figure else str(value)
 
 
 def show_place(place: DataPlace) -> None:

@@ -1,8 +1,10 @@
 """`lampyris jobs submit`: local files go ahead of the job that reads them, and are sent once."""
 
+import time
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -10,14 +12,16 @@ from lampyris.control.job_states import JobState
 from lampyris.control.jobs import Submit
 from lampyris.errors import LampyrisError
 from lampyris.jobs.specs import INPUTS, Spec
-from lampyris_local.cli.following import follow
+from lampyris_local.cli.following import SERVER_ERROR, follow
 from lampyris_local.cli.jobs import next_steps, show_state
 from lampyris_local.cli.output import print_json, remarks
 from lampyris_local.cli.session import Session
+from lampyris_local.client import NoAnswer, Refused
 from lampyris_local.data import pack, send
 
 # What is not on this machine.
 ELSEWHERE = ("s3://", "https://")
+_WAITS_S = (1, 3, 9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +46,7 @@ class UnreadableRecipe(LampyrisError):
 def submit(session: Session, spec: Spec, wish: Wish) -> None:
     """Ask for a job, and say what to type next, or watch it. Raises: Refused, NoAnswer; as `follow`."""
     asked = Submit(spec=spec, webhook=wish.webhook, max_attempts=wish.max_attempts)
-    job: JobState = session.ask("jobs submit", asked)
+    job = _ask(session, asked)
     if wish.follow:
         remarks().print(f"Submitted {job.job}.")
         follow(session, job.job)
@@ -51,6 +55,19 @@ def submit(session: Session, spec: Spec, wish: Wish) -> None:
     else:
         show_state(job)
         next_steps(job, session.where)
+
+
+def _ask(session: Session, asked: Submit) -> JobState:
+    """Ask for a job, and ask again while the API is away: by the same key it is the same job."""
+    for wait_s in _WAITS_S:
+        try:
+            return cast("JobState", session.ask("jobs submit", asked))
+        except (NoAnswer, Refused) as error:
+            if isinstance(error, Refused) and error.status < SERVER_ERROR:
+                raise
+            remarks().print(f"{error} Trying again in {wait_s} s.", soft_wrap=True)
+            time.sleep(wait_s)
+    return cast("JobState", session.ask("jobs submit", asked))
 
 
 def read_recipe(path: Path) -> str:

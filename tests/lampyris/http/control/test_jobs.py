@@ -429,3 +429,19 @@ def test_where_nothing_runs_there_are_no_jobs(store: MemoryStore) -> None:
 
     with pytest.raises(NoJobs, match="--endpoint"):
         list_all(registry, ListJobs(), Caller(by="ana", key="k"))
+
+
+def test_list_whose_time_is_over_says_where_it_goes_on(ask: Ask, world: World) -> None:
+    jobs = [submitted(ask) for _ in range(3)]
+    over = Registry(store=world.store, now=lambda: START, jobs=world.jobs, may_go_on=lambda: False)
+    caller = Caller(by="ana", key="k")
+
+    first = list_all(over, ListJobs(kind="batch"), caller)
+    second = list_all(over, ListJobs(after=first.next), caller)
+
+    assert (first.items, [one.job for one in second.items]) == ((), [jobs[1]])
+
+
+@pytest.mark.parametrize("after", ["", "x", "é", "====", "AAAA", "j" * 200])
+def test_place_that_no_list_gave_is_refused(ask: Ask, after: str) -> None:
+    assert ask("GET", "/jobs", query={"after": after}).status == 400
