@@ -192,7 +192,7 @@ def _details(registry: Registry, job: Job) -> JobDetails:
 
 
 def _recent(jobs: Jobs, before: str | None) -> Iterator[Job]:
-    """Yield all jobs, the newest first. A page before the last may be short: what was purged may be listed."""
+    """Yield all jobs, the newest first. A page may be short of what was purged and is still listed."""
     while page := list(jobs.recent(limit=_READ_AT_ONCE, before=before)):
         yield from page
         before = place(page[-1])
