@@ -12,6 +12,9 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from check_template import problems, translate
+from lampyris.adapters.dynamodb_table import LISTS
+from lampyris.adapters.event_bus import SOURCE
+from lampyris.bootstrap import read_settings
 from lampyris.publishing.signing import read_trusted_keys
 
 ROOT = Path(__file__).parent.parent
@@ -645,3 +648,81 @@ def test_outputs_name_what_a_client_needs() -> None:
         "InboxQueue",
         "InvokePolicy",
     }
+
+
+def test_who_attends_tells_events_in_our_name_alone(resources: dict[str, Resource]) -> None:
+    (policy,) = resources["AttendRole"]["Properties"]["Policies"]
+    (telling,) = (one for one in policy["PolicyDocument"]["Statement"] if one["Action"] == "events:PutEvents")
+
+    bus = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default"
+    assert telling["Resource"] == {"Fn::Sub": bus}
+    assert telling["Condition"] == {"StringEquals": {"events:source": SOURCE}}
+
+
+def test_workers_write_below_jobs_and_what_they_publish_through_the_inbox(
+    resources: dict[str, Resource],
+) -> None:
+    train, batch = allowed(resources, "TrainRole"), allowed(resources, "BatchRole")
+
+    assert train["s3:PutObject"] == below("jobs", "inbox")
+    assert train["s3:DeleteObject"] == below("jobs")
+    assert batch["s3:PutObject"] == below("jobs", "tuning")
+    assert allowed(resources, "PredictionsRole")["s3:PutObject"] == below("predictions", "tuning")
+    assert "s3:DeleteObject" not in batch
+
+
+def test_only_the_keep_function_forgets_jobs(resources: dict[str, Resource]) -> None:
+    roles = of_type(resources, "AWS::IAM::Role")
+
+    forgetting = [name for name in roles if "dynamodb:DeleteItem" in allowed(resources, name)]
+    assert forgetting == ["KeepRole"]
+
+
+def test_table_of_jobs_is_encrypted_and_can_be_restored_and_costs_nothing_while_nothing_happens(
+    resources: dict[str, Resource],
+) -> None:
+    table = resources["JobsTable"]["Properties"]
+
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["SSESpecification"] == {"SSEEnabled": True}
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+def test_the_index_of_lists_is_the_one_that_the_table_is_asked_for(resources: dict[str, Resource]) -> None:
+    (index,) = resources["JobsTable"]["Properties"]["GlobalSecondaryIndexes"]
+
+    assert index["IndexName"] == LISTS
+    assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+
+
+def test_defaults_of_the_limits_are_those_of_the_settings() -> None:
+    parameters = yaml_parse(TEMPLATE)["Parameters"]
+    settings = read_settings({"LAMPYRIS_BUCKET": "b"})
+
+    assert parameters["JobsInAll"]["Default"] == settings.jobs_in_all
+    assert parameters["JobsByTenant"]["Default"] == settings.jobs_by_tenant
+    assert parameters["JobsByModel"]["Default"] == settings.jobs_by_model
+
+
+def test_parameter_for_the_webhooks_secret_takes_what_the_standard_says_and_is_shown_to_nobody() -> None:
+    parameter = yaml_parse(TEMPLATE)["Parameters"]["WebhookSecret"]
+
+    assert parameter["NoEcho"] is True
+    for length in (24, 32, 64):
+        secret = "whsec_" + base64.b64encode(bytes(length)).decode()
+        assert re.fullmatch(parameter["AllowedPattern"], secret)
+    assert re.fullmatch(parameter["AllowedPattern"], "")
+    assert not re.fullmatch(parameter["AllowedPattern"], "whsec_short")
+    assert not re.fullmatch(parameter["AllowedPattern"], base64.b64encode(bytes(32)).decode())
+
+
+def test_predictions_whose_order_matters_fail_into_a_queue_that_keeps_it(
+    resources: dict[str, Resource],
+) -> None:
+    queues = of_type(resources, "AWS::SQS::Queue")
+
+    ordered = {name for name, queue in queues.items() if queue.get("FifoQueue")}
+    assert ordered == {"OrderedPredictionsQueue", "OrderedPredictionsDeadLetters"}
+    for name in ordered - {"OrderedPredictionsDeadLetters"}:
+        letters = queues[name]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+        assert letters in ordered
