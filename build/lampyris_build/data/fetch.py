@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
 from tempfile import mkdtemp
 from typing import Final
@@ -21,6 +22,7 @@ from lampyris_build.errors import DatasetBroken, DatasetMissing, InvalidRecipe, 
 _BLOCK_BYTES: Final = 8 * 1024**2
 _TIMEOUT_S: Final = 30.0
 _MAX_REDIRECTS: Final = 10
+_kept_in: ContextVar[Path | None] = ContextVar("kept_in", default=None)
 
 
 def local_path(path: str, sha256: str | None) -> Path:
@@ -53,8 +55,21 @@ def local_path(path: str, sha256: str | None) -> Path:
             )
 
 
+@contextmanager
+def keeping(folder: Path) -> Iterator[None]:
+    """Keep what is fetched in a folder of one's own, within."""
+    token = _kept_in.set(folder)
+    try:
+        yield
+    finally:
+        _kept_in.reset(token)
+
+
 def cache_folder() -> Path:
     """Return where fetched data are kept: lampyris/data in XDG_CACHE_HOME, or in ~/.cache."""
+    kept_in = _kept_in.get()
+    if kept_in is not None:
+        return kept_in
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lampyris" / "data"
 
 

@@ -18,10 +18,10 @@ _TELL_EVERY_S: Final = 3.0
 _KEEP_EVERY_S: Final = 60.0
 _KEEP_SHARE: Final = 0.05  # of the time, at most, goes into keeping checkpoints
 # Before its time is up a training needs time for a step, its checkpoint and the upload of that.
-_LEAST_MARGIN_S: Final = 5.0
+_LEAST_MARGIN_S: Final = 3.0
 _SAFETY: Final = 3.0
 _LAST_WORDS_S: Final = 2.0
-_LOOK_EVERY_S: Final = 0.5
+_LOOK_EVERY_S: Final = 0.25
 
 
 class Following:
@@ -85,7 +85,9 @@ class Following:
 
     def ended(self, stage: str, outcome: str) -> None:
         """Raises: JobLost."""
-        self._lines.append(f"{stage}: {outcome}" if outcome else stage)
+        if stage != "bundle":  # which says where on this disk it is
+            self._lines.append(f"{stage}: {outcome}")
+        self._tell(None)
         self._keep()  # what a stage came to is there for the next worker
 
     def _ends_at(self, step: int, steps: int, now_s: float) -> datetime | None:
@@ -94,7 +96,7 @@ class Following:
             return None
         return self._now() + timedelta(seconds=(now_s - self._began_s) / done * (steps - step))
 
-    def _tell(self, progress: Progress) -> None:
+    def _tell(self, progress: Progress | None) -> None:
         self._told_s = self._clock()
         # What cannot be told now is told the next time: the lease decides.
         with suppress(Unavailable):

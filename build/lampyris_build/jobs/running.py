@@ -12,7 +12,7 @@ from lampyris.errors import JobLost, LampyrisError, Unavailable
 from lampyris.jobs.holding import Beating, Hold
 from lampyris.jobs.job import Failure
 from lampyris_build.data.bucket import reading
-from lampyris_build.data.fetch import cache_folder
+from lampyris_build.data.fetch import keeping
 from lampyris_build.errors import DatasetMissing
 from lampyris_build.jobs.checkpoints import Checkpoints
 from lampyris_build.jobs.following import Following, LastWords, out_of_time
@@ -32,8 +32,12 @@ def run_job(hold: Hold, worker: Worker, *, following: type[Following] = Followin
 
     Raises: Unavailable if not even that could be written; the lease ends then, and another worker goes on.
     """
-    folder = worker.scratch / f"{hold.job.id}-{hold.generation}"
-    shutil.rmtree(folder, ignore_errors=True)
+    # What is fetched stays for the next worker of this job that finds it; what others left goes.
+    family = worker.scratch / (hold.job.parent or hold.job.id)
+    for other in (*worker.scratch.glob("*"), *family.glob(f"{hold.job.id}-*")):
+        if other != family:
+            shutil.rmtree(other, ignore_errors=True)
+    folder = family / f"{hold.job.id}-{hold.generation}"
     checkpoints = Checkpoints(hold, worker.store, training_of(folder / "bundle"))
     work = Work(
         hold=hold,
@@ -43,7 +47,7 @@ def run_job(hold: Hold, worker: Worker, *, following: type[Following] = Followin
         folder=folder,
     )
     try:
-        with suppress(JobLost):
+        with suppress(JobLost), reading(worker.bucket, worker.store), keeping(family / "data"):
             _attempt(work)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -57,8 +61,7 @@ def _attempt(work: Work) -> None:
     with Beating(hold), LastWords(hold, work.following, remaining_s=worker.remaining_s):
         try:
             work.checkpoints.restore()
-            with reading(worker.bucket, worker.store):
-                _do(work)
+            _do(work)
         except TimeIsUp:
             _go_on_later(work)
             return
@@ -141,6 +144,6 @@ def _unavailable(error: Unavailable) -> Failure:
 def _public(told: str, work: Work) -> str:
     """Leave out of a sentence where things stand on this worker's disk, and in which bucket."""
     told = told.replace(f"s3://{work.worker.bucket}/", "")
-    for folder in (work.folder, work.worker.scratch, cache_folder(), Path(gettempdir())):
+    for folder in (work.worker.scratch, Path(gettempdir())):
         told = re.sub(rf"{re.escape(str(folder))}/(?:\S*/)?", "", told)
     return told

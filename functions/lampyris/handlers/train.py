@@ -5,7 +5,6 @@ nothing to do drops it. One that could not be looked at fails, and comes again.
 """
 
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -82,13 +81,9 @@ def handle(
 def app_from_env() -> App:
     """Wire the function, once for each execution environment. Raises: MissingSettings."""
     settings = read_settings(os.environ)
-    scratch = Path(settings.scratch) / "jobs"
-    shutil.rmtree(scratch, ignore_errors=True)  # what an invocation left that was killed
-    # What data are fetched stays for the next invocation; a function's home cannot be written to.
-    os.environ["XDG_CACHE_HOME"] = f"{settings.scratch}/cache"
     return App(
         bucket=settings.bucket,
-        scratch=scratch,
+        scratch=Path(settings.scratch) / "jobs",
         jobs=open_jobs(settings),
         store=open_store(settings),
         logger=Logger(service="train"),

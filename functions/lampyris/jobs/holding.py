@@ -28,7 +28,7 @@ class Hold:
         self._since_s = clock()
         self._before_ms, self._before_usd = job.billed_ms, job.cost_usd
         self._lock = Lock()
-        self._ends = False
+        self._ends = ""  # how, once this holder has tried to lay the job down
         self.job = job
 
     @property
@@ -46,7 +46,7 @@ class Hold:
 
     def hand_over(self, queue: QueueName) -> None:
         """Let go, and wake the next worker. Raises: as `beat`, QueueUnavailable."""
-        self._end(lambda job: transitions.handed_over(self._billed(job), self._jobs.now()))
+        self._end("hand over", lambda job: transitions.handed_over(self._billed(job), self._jobs.now()))
         if self.job.ended:
             self._jobs.look(self.job)
         else:
@@ -64,13 +64,14 @@ class Hold:
             self._jobs.submit_child(self.job, number, asked)
         count, gang = len(children), all(child.kind == "member" for child in children)
         self._end(
-            lambda job: transitions.waiting(self._billed(job), self._jobs.now(), children=count, gang=gang)
+            "wait",
+            lambda job: transitions.waiting(self._billed(job), self._jobs.now(), children=count, gang=gang),
         )
         self._jobs.look(self.job)
 
     def wait_for_shards(self, shards: Shards) -> None:
         """Let go until the shards are done, which are given to the queue as others finish."""
-        self._end(lambda job: transitions.waiting(self._billed(job), self._jobs.now(), shards=shards))
+        self._end("wait", lambda job: transitions.waiting(self._billed(job), self._jobs.now(), shards=shards))
         self._jobs.look(self.job)
 
     def succeed(
@@ -82,9 +83,10 @@ class Hold:
     ) -> None:
         """End the job well: `results` are keys in the store, by what they are. Raises: as `hand_over`."""
         self._end(
+            "succeed",
             lambda job: transitions.succeeded(
                 self._billed(job), self._jobs.now(), results=results, summary=summary, duties=duties
-            )
+            ),
         )
         self._jobs.look(self.job)
 
@@ -92,7 +94,7 @@ class Hold:
         """End the job, or this attempt if the reason may pass. Raises: as `hand_over`."""
         become = transitions.failed_for_now if for_now else transitions.failed
         log = (f"{failure.code}: {failure.detail}",)
-        self._end(lambda job: become(self._billed(job, log=log), failure, self._jobs.now()))
+        self._end("fail", lambda job: become(self._billed(job, log=log), failure, self._jobs.now()))
         self._jobs.look(self.job)
 
     def _billed(self, job: Job, progress: Progress | None = None, log: tuple[str, ...] = ()) -> Job:
@@ -114,15 +116,18 @@ class Hold:
 
         self._write(checked)
 
-    def _end(self, transition: transitions.Transition) -> None:
-        """Change the job for the last time; may be called again if it is not known whether that happened."""
+    def _end(self, how: str, transition: transitions.Transition) -> None:
+        """Change the job for the last time; may be called again if it is not known whether that happened.
+
+        Raises: JobLost also if this holder has laid it down in another way: a second thread may have.
+        """
 
         def checked(job: Job) -> Job:
             # Only the holder lays a job down without raising its generation: its answer was lost.
-            if self._ends and job.worker is None and job.generation == self._generation:
+            if self._ends == how and job.worker is None and job.generation == self._generation:
                 return job
             transitions.check_held(job, self._worker, self._generation)
-            self._ends = True
+            self._ends = how
             return transition(job)
 
         self._write(checked)

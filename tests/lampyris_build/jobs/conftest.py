@@ -30,6 +30,38 @@ class Killed(BaseException):
     """A worker dies here, without a word."""
 
 
+class Fragile:
+    """Stands before a service; the worker is killed before or after the call that `fate` counts to."""
+
+    def __init__(self, service: Any, fate: "Fate") -> None:
+        self._service = service
+        self._fate = fate
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._service, name)
+        return self._fate.through(found) if callable(found) else found
+
+
+class Fate:
+    """Counts calls of services; the one with number `fatal`, from 1, is a worker's last."""
+
+    def __init__(self) -> None:
+        self.fatal = 0
+        self.after = False
+        self.calls = 0
+
+    def through(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*arguments: Any, **named: Any) -> Any:
+            self.calls += 1
+            if self.calls != self.fatal:
+                return call(*arguments, **named)
+            if self.after:
+                call(*arguments, **named)
+            raise Killed
+
+        return called
+
+
 class World:
     """`remaining` makes a worker's `remaining_s`, by the worker's number, which counts from 1.
 
@@ -44,6 +76,7 @@ class World:
         self.remaining: Callable[[int], Callable[[], float]] = lambda _: lambda: inf
         self.following: type[Following] = Following
         self.killed = Killed()
+        self.fate = Fate()
         self.instead: dict[str, Callable[[Hold], None]] = {}
         self.workers = 0
         self.attending = Attending(
@@ -72,23 +105,26 @@ class World:
             self.attending.attend(message.wake_up)
         elif message.queue == "train":
             self.workers += 1
-            hold = take(
-                self.jobs, message.wake_up.job, f"worker {self.workers}", clock=lambda: self.queues.time_s
-            )
-            if hold is not None:
-                worker = Worker(
-                    jobs=self.jobs,
-                    store=self.store,
-                    bucket=BUCKET,
-                    scratch=self.scratch,
-                    remaining_s=self.remaining(self.workers),
-                )
-                with suppress(Killed):
-                    if hold.job.kind in self.instead:
-                        self.instead[hold.job.kind](hold)
-                        return True
-                    run_job(hold, worker, following=self.following)
+            with suppress(Killed):
+                self._work(message.wake_up.job)
         return True
+
+    def _work(self, job: str) -> None:
+        jobs = Jobs(Fragile(self.jobs.table, self.fate), Fragile(self.queues, self.fate), now=self._now)
+        hold = take(jobs, job, f"worker {self.workers}", clock=lambda: self.queues.time_s)
+        if hold is None:
+            return
+        if hold.job.kind in self.instead:
+            self.instead[hold.job.kind](hold)
+            return
+        worker = Worker(
+            jobs=jobs,
+            store=Fragile(self.store, self.fate),
+            bucket=BUCKET,
+            scratch=self.scratch,
+            remaining_s=self.remaining(self.workers),
+        )
+        run_job(hold, worker, following=self.following)
 
     def run(self, job: Job, most: int = 2000) -> Job:
         """Deliver messages until none is left; return what became of a job."""
@@ -107,8 +143,12 @@ def time_for() -> Callable[[int], Callable[[], float]]:
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def new_world(tmp_path: Path) -> Callable[[], World]:
+    return lambda: World(tmp_path / "scratch")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
     return World(tmp_path / "scratch")
 
 
