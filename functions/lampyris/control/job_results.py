@@ -1,6 +1,7 @@
 """The verb about what a job made, and the addresses by which it is fetched."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 
 from lampyris.control.call import Caller, Registry
@@ -9,6 +10,7 @@ from lampyris.control.job_states import JobResult
 from lampyris.control.named_jobs import find_job
 from lampyris.control.pages import Page, PageArguments
 from lampyris.domain.store import Store
+from lampyris.errors import ObjectNotFound
 from lampyris.jobs.job import Job
 from lampyris.jobs.specs import JOBS
 
@@ -46,7 +48,8 @@ def _files(store: Store, job: Job, after: str) -> Iterator[JobResult]:
     for name, key in _named(job):
         if not key.endswith("/"):
             if name > after:
-                yield _file(store, name, key, store.size_bytes(key))
+                with suppress(ObjectNotFound):  # results are cleared away before what is known of their job
+                    yield _file(store, name, key, store.size_bytes(key))
             continue
         within = f"{name}/"
         if after >= f"{name}0":  # all of them come before: 0 follows the slash

@@ -74,7 +74,9 @@ def show_details(job: JobDetails, *, with_log: bool = True) -> None:
         "part of": job.part_of,
         "attempts": job.attempts,
         "cost": dollars(job.cost_usd),
-        "parts": None if job.parts is None else parts_told(job.parts),
+        "parts": None
+        if job.parts is None or not job.parts.jobs
+        else f"{parts_told(job.parts)}: {job.job}-0 to {job.job}-{len(job.parts.jobs) - 1}",
     }
     if job.shards is not None:
         failed = f", {count(job.shards.failed_rows, 'row')} failed" if job.shards.failed_rows else ""

@@ -1,4 +1,4 @@
-"""Every command of docs/jobs.md is one that the command line takes, and every command about jobs is in it."""
+"""Every command of docs/jobs.md is one that the command line takes, and all about jobs are in it."""
 
 import json
 import re
@@ -12,12 +12,14 @@ import typer
 from lampyris.control.jobs import Submit
 from lampyris_local.cli.commands import app
 
-GUIDE = (Path(__file__).parents[3] / "docs" / "jobs.md").read_text()
+ROOT = Path(__file__).parents[3]
+GUIDE = (ROOT / "docs" / "jobs.md").read_text()
+README = (ROOT / "README.md").read_text().partition("## In the background\n")[2].partition("\n## ")[0]
 LINES = [
     line
     for block in re.findall(r"^```sh\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
     for line in block.splitlines()
-] + re.findall(r"^    (lampyris .+)", GUIDE, re.MULTILINE)
+] + re.findall(r"^    (?:\.venv/bin/)?(lampyris .+)", GUIDE + README, re.MULTILINE)
 
 
 def parsed(line: str) -> list[str]:
@@ -25,7 +27,7 @@ def parsed(line: str) -> list[str]:
     program, *words = shlex.split(line)
     assert program == "lampyris"
     command = typer.main.get_command(app)
-    names = []
+    names: list[str] = []
     while True:
         context = command.make_context(program, list(words), resilient_parsing=False)
         resolve = getattr(command, "resolve_command", None)

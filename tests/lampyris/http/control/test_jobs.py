@@ -291,6 +291,14 @@ def test_results_are_linked(ask: Ask, world: World, store: MemoryStore) -> None:
     assert first.document["items"][0]["size_bytes"] == 3
 
 
+def test_results_that_were_cleared_away_are_not_listed(ask: Ask, world: World) -> None:
+    job = submitted(ask)
+    keys = {"report": f"jobs/{job}/1/report.html", "answers": f"jobs/{job}/1/answers/"}
+    world.take(job).succeed(results=keys, summary={})
+
+    assert ask("GET", f"/jobs/{job}/results").document == {"items": [], "next": None}
+
+
 def test_list_is_filtered_and_paged(ask: Ask, world: World) -> None:
     jobs = [submitted(ask) for _ in range(5)]
     world.fail(jobs[1])
