@@ -31,8 +31,8 @@ def send_out(work: Work, spec: TrainSpec, recipe: Recipe) -> bool:
 
     Raises: JobLost, Unavailable.
     """
-    count = recipe.evaluation.folds
-    if count is None or spec.compute == "batch" or spec.workers > 1 or work.job.children > 0:
+    count = _sent_out(spec, recipe)
+    if count == 0 or work.job.children > 0:
         return False
     work.hold.beat(Progress(stage="folds", steps=count, unit="folds"))
     work.hold.wait_for(
@@ -51,14 +51,19 @@ def send_out(work: Work, spec: TrainSpec, recipe: Recipe) -> bool:
     return True
 
 
-def gather(work: Work, recipe: Recipe) -> "Folds | None":
+def gather(work: Work, spec: TrainSpec, recipe: Recipe) -> "Folds | None":
     """Return what the folds came to; None if they were not sent out. Raises: PartFailed, Unavailable."""
     from lampyris_build.evaluation.cross_validation import Folds  # noqa: PLC0415 - scikit-learn
 
-    count = recipe.evaluation.folds
-    if count is None or work.job.children != count:
+    count = _sent_out(spec, recipe)
+    if count == 0:
         return None
     return Folds(scores=tuple(dict(part(work, fold, "Fold").summary["scores"]) for fold in range(count)))
+
+
+def _sent_out(spec: TrainSpec, recipe: Recipe) -> int:
+    """Return how many folds are jobs; none on machines, nor where the training itself is shared out."""
+    return 0 if spec.compute == "batch" or spec.workers > 1 else recipe.evaluation.folds or 0
 
 
 def fold(work: Work) -> None:

@@ -12,13 +12,15 @@ import sys
 from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event
 from time import monotonic
 
 from lampyris.bootstrap import open_jobs, open_store, read_settings
 from lampyris.jobs.holding import take
 from lampyris_build.jobs.running import run_job
 from lampyris_build.jobs.worker import Worker
+
+# AWS Batch ends what still runs 30 s after it asked for the end.
+_GRACE_S = 25.0
 
 
 def main() -> None:
@@ -32,8 +34,8 @@ def main() -> None:
         worker.main()
         return
     (name,) = sys.argv[1:]
-    stopping = Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    taken_away_s: list[float] = []
+    signal.signal(signal.SIGTERM, lambda *_: taken_away_s.append(monotonic() + _GRACE_S))
     settings = read_settings(os.environ)
     jobs = open_jobs(settings)
     hold = take(jobs, name, f"machine {os.urandom(8).hex()}", clock=monotonic)
@@ -47,7 +49,7 @@ def main() -> None:
                 store=open_store(settings),
                 bucket=settings.bucket,
                 scratch=Path(scratch),
-                remaining_s=lambda: 0.0 if stopping.is_set() else inf,
+                remaining_s=lambda: taken_away_s[0] - monotonic() if taken_away_s else inf,
                 queue="machines",
             ),
         )

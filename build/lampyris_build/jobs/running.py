@@ -87,6 +87,10 @@ def _do(work: Work) -> None:
             from lampyris_build.jobs.folds import fold  # noqa: PLC0415 - see above
 
             fold(work)
+        case "member":
+            from lampyris_build.jobs.member import member  # noqa: PLC0415 - see above
+
+            member(work)
         case "tune":
             from lampyris_build.jobs.tune import tune  # noqa: PLC0415 - see above
 
