@@ -40,6 +40,7 @@ def run(
             on_line=lines.put,
         )
         _greet(console, cloud)
+        _tell_hardships(console, time_limit_s, faults)
         follow(lines, console)
 
 
@@ -50,6 +51,9 @@ def _greet(console: Console, cloud: LocalCloud) -> None:
     console.print()
     console.print(_routes_table(cloud))
     console.print()
+    if cloud.sources:
+        console.print(_queues_table(cloud))
+        console.print()
     console.print("In another terminal:")
     for command in (
         f"export LAMPYRIS_ENDPOINT={cloud.api_url}",
@@ -65,6 +69,8 @@ def _addresses_table(cloud: LocalCloud) -> Table:
     table.add_row("API", cloud.api_url)
     table.add_row("S3, SQS", cloud.endpoint_url)
     table.add_row("bucket", cloud.outputs.get("Bucket", "none"))
+    for definition in cloud.job_definitions:
+        table.add_row("AWS Batch", f"{definition.logical_id}: processes of this machine, one job at a time")
     return table
 
 
@@ -73,3 +79,22 @@ def _routes_table(cloud: LocalCloud) -> Table:
     for route in cloud.routes:
         table.add_row(route.method, route.path or "(anything else)", Text(route.function, "name"))
     return table
+
+
+def _queues_table(cloud: LocalCloud) -> Table:
+    table = new_table("queue", "wakes", "messages at once", "functions at once")
+    for source in cloud.sources:
+        table.add_row(
+            f"{source.queue.logical_id}{', in order' if source.queue.fifo else ''}",
+            Text(source.function, "name"),
+            str(source.batch_size),
+            str(source.max_concurrency),
+        )
+    return table
+
+
+def _tell_hardships(console: Console, time_limit_s: float | None, faults: Faults) -> None:
+    if time_limit_s is not None:
+        console.print(f"No function runs for more than {time_limit_s:g} s.")
+    if faults != Faults(seed=faults.seed):
+        console.print(f"Faults are injected: {faults}; each is a line below.")

@@ -45,6 +45,8 @@ def log_text(line: LogLine) -> Text | None:
             body = _report(line.text)
         case "LOG":
             body = _own_words(line.text)
+        case "QUEUE":
+            body = Text(line.text, "bad")
         case "FAULT":
             body = Text(f"FAULT   {line.text}", "bad")
         case _:

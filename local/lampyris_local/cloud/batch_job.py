@@ -17,6 +17,7 @@ from lampyris_local.cloud.stack import JobDefinition
 
 # How long a job that is to end may take over it, as on AWS.
 GRACE_S = 30.0
+LOOK_S = 1.0
 
 Status = Literal["RUNNABLE", "RUNNING", "SUCCEEDED", "FAILED"]
 
@@ -58,12 +59,22 @@ async def run_job(job: BatchJob, machine: Machine) -> None:
         async with AsyncExitStack() as nodes:
             port = _free_port()
             processes = [await _start(job, number, port, machine, nodes) for number in range(job.nodes or 1)]
+            finding = asyncio.create_task(_find_groups(processes))
+            nodes.callback(finding.cancel)
             ended = await _main_ends(job, processes)
     except OSError as error:
         ended = f"cannot be started: {error}"
     job.status = "SUCCEEDED" if ended == "exit status 0" and job.reason is None else "FAILED"
     job.reason = job.reason or f"Essential container in task exited: {ended}"
     job.stopped_s = time.time()
+
+
+async def _find_groups(processes: Sequence[Process]) -> None:
+    """Keep an eye on what torchrun starts, which would outlive it."""
+    while True:
+        for process in processes:
+            process.find_groups()
+        await asyncio.sleep(LOOK_S)
 
 
 async def _main_ends(job: BatchJob, processes: Sequence[Process]) -> str:

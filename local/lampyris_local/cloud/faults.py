@@ -56,6 +56,11 @@ class Faults:
             given[name] = _probability(name, value)
         return cls(**given, seed=seed)
 
+    def __str__(self) -> str:
+        given = [(field.name, getattr(self, field.name)) for field in fields(self) if field.name != "seed"]
+        likely = ", ".join(f"{name}={probability:g}" for name, probability in given if probability)
+        return f"{likely} (seed {self.seed})"
+
     @property
     def disturb_functions(self) -> bool:
         return self.kill > 0 or self.throttle > 0

@@ -6,10 +6,11 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from types import TracebackType
@@ -19,6 +20,7 @@ import msgspec
 
 from lampyris_local.caller import user_here
 from lampyris_local.cloud.batch_server import BatchServer
+from lampyris_local.cloud.dead_letters import DeadLetters
 from lampyris_local.cloud.disturbed_mail import DisturbedMail
 from lampyris_local.cloud.endpoint import MotoEndpoint
 from lampyris_local.cloud.environment import Machine
@@ -32,11 +34,11 @@ from lampyris_local.cloud.invocation import Invocation
 from lampyris_local.cloud.lambdas import Lambdas
 from lampyris_local.cloud.listening import HOST, listen
 from lampyris_local.cloud.loop_thread import LoopThread
-from lampyris_local.cloud.reports import LogLine
+from lampyris_local.cloud.reports import LineKind, LogLine
 from lampyris_local.cloud.resources import client, make_resources
 from lampyris_local.cloud.runtime_api import RuntimeApi
 from lampyris_local.cloud.sqs_source import SqsSource
-from lampyris_local.cloud.stack import Place, Queue, Route, Stack
+from lampyris_local.cloud.stack import JobDefinition, Place, Queue, QueueSource, Route, Stack
 from lampyris_local.cloud.template import read_stack
 from lampyris_local.cloud.variables import shared_variables
 
@@ -114,6 +116,15 @@ class LocalCloud:
     @property
     def routes(self) -> Sequence[Route]:
         return self._stack.routes
+
+    @property
+    def sources(self) -> Sequence[QueueSource]:
+        return self._stack.sources
+
+    @property
+    def job_definitions(self) -> Sequence[JobDefinition]:
+        """What runs as jobs of AWS Batch."""
+        return self._stack.job_definitions
 
     def invoke(self, function: str, event: Mapping[str, Any]) -> Invocation:
         """Invoke a function by its logical id, and wait.
@@ -196,26 +207,26 @@ class LocalCloud:
     def _disturbed(self, queue: Queue) -> DisturbedMail | None:
         if not self._faults.disturb_queues:
             return None
+        return DisturbedMail(self._faults, queue, partial(self._tell, "FAULT", queue))
 
-        def tell(text: str) -> None:
-            self._on_line(
-                LogLine(
-                    time_s=time.time(),
-                    function=queue.logical_id,
-                    stream="",
-                    request_id=None,
-                    kind="FAULT",
-                    text=text,
-                )
+    def _tell(self, kind: LineKind, queue: Queue, text: str) -> None:
+        self._on_line(
+            LogLine(
+                time_s=time.time(),
+                function=queue.logical_id,
+                stream="",
+                request_id=None,
+                kind=kind,
+                text=text,
             )
-
-        return DisturbedMail(self._faults, queue, tell)
+        )
 
     def _start_sources(self, parts: ExitStack, stack: Stack) -> None:
         if not stack.sources:
             return
         executor = ThreadPoolExecutor(
-            max_workers=sum(source.max_concurrency + 1 for source in stack.sources), thread_name_prefix="sqs"
+            max_workers=1 + sum(source.max_concurrency + 1 for source in stack.sources),
+            thread_name_prefix="sqs",
         )
         parts.callback(executor.shutdown, wait=False, cancel_futures=True)
         sqs = parts.enter_context(closing(client("sqs", self._place)))
@@ -229,11 +240,22 @@ class LocalCloud:
                 uploader=user_here(),
                 disturbed=self._disturbed(source.queue),
             )
-            polling = self._loop.start(poller.run())
-            polling.add_done_callback(tell_of_failure)
-            parts.callback(polling.cancel)
+            self._keep_running(parts, poller.run())
+        waking = {source.queue.arn for source in stack.sources}
+        dead_letters = DeadLetters(
+            [queue for queue in stack.queues if queue.arn not in waking],
+            partial(self._tell, "QUEUE"),
+            sqs=sqs,
+            executor=executor,
+        )
+        self._keep_running(parts, dead_letters.run())
+
+    def _keep_running(self, parts: ExitStack, work: Coroutine[Any, Any, None]) -> None:
+        running = self._loop.start(work)
+        running.add_done_callback(tell_of_failure)
+        parts.callback(running.cancel)
 
 
-def tell_of_failure(polling: Future[None]) -> None:
-    if not polling.cancelled() and polling.exception() is not None:
-        log.critical("A queue is no longer polled", exc_info=polling.exception())
+def tell_of_failure(running: Future[None]) -> None:
+    if not running.cancelled() and running.exception() is not None:
+        log.critical("A queue is no longer looked at", exc_info=running.exception())

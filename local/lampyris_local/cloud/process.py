@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -17,7 +17,10 @@ READ_BYTES = 65_536
 
 
 class Process:
-    """A process that leads its own session, so that all it starts dies with it."""
+    """A process that leads its own session, so that all it starts dies with it.
+
+    What it starts in sessions of their own, as torchrun does, dies with it too if it was found before.
+    """
 
     def __init__(
         self, process: asyncio.subprocess.Process, output: int, guard: Guard, on_text: Callable[[str], None]
@@ -29,6 +32,7 @@ class Process:
         self._partial = b""
         self.max_rss_bytes = 0
         self.out_of_memory = False
+        self._groups = {process.pid}
         guard.watch(process.pid)
         self.end = asyncio.create_task(self._await_end())
         os.set_blocking(output, False)
@@ -108,12 +112,31 @@ class Process:
     def terminate(self) -> None:
         """Ask the process, and all that it started, to end."""
         if not self.end.done():
-            self._signal_group(signal.SIGTERM)
+            self.find_groups()
+            self._signal_groups(signal.SIGTERM)
 
     def kill(self) -> None:
         """Kill the process with all that it started."""
         if not self.end.done():
-            self._signal_group(signal.SIGKILL)
+            self.find_groups()
+            self._signal_groups(signal.SIGKILL)
+
+    def find_groups(self) -> None:
+        """Find what the process started in groups of their own."""
+        try:
+            leader = psutil.Process(self._process.pid)
+            children = leader.children(recursive=True)
+            has_ended = leader.status() == psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            has_ended = True
+        if has_ended:
+            return  # what it started is nobody's child now; what was found before is what there is to end
+        groups = {self._process.pid, *_groups(children)}
+        for group in groups - self._groups:
+            self._guard.watch(group)
+        for group in self._groups - groups:
+            self._guard.forget(group)
+        self._groups = groups
 
     async def close(self) -> None:
         """Kill the process, and let go of its output."""
@@ -125,15 +148,23 @@ class Process:
     async def _await_end(self) -> str:
         """Wait for the end, and end what the process started; return how the end came, in Lambda's words."""
         code = await self._process.wait()
-        self._signal_group(signal.SIGKILL)
-        self._guard.forget(self._process.pid)
+        self._signal_groups(signal.SIGKILL)
+        for group in self._groups:
+            self._guard.forget(group)
         return (
             f"exit status {code}"
             if code >= 0
             else f"signal: {(signal.strsignal(-code) or str(-code)).lower()}"
         )
 
-    def _signal_group(self, number: signal.Signals) -> None:
-        # A group without processes is not there, and one of zombies is not ours, as macOS has it.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
+    def _signal_groups(self, number: signal.Signals) -> None:
+        for group in self._groups:
+            # A group without processes is not there, and one of zombies is not ours, as macOS has it.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, number)
+
+
+def _groups(processes: Iterable[psutil.Process]) -> Iterator[int]:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            yield os.getpgid(process.pid)

@@ -4,14 +4,14 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-LineKind = Literal["START", "LOG", "END", "REPORT", "FAULT"]
+LineKind = Literal["START", "LOG", "END", "REPORT", "FAULT", "QUEUE"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogLine:
     """One line of an execution environment's log. A line written during INIT belongs to no request.
 
-    FAULT tells what was injected; where it befell a message, `function` is the queue.
+    FAULT tells what was injected, QUEUE what waits in vain; of a message, `function` is the queue.
     """
 
     time_s: float

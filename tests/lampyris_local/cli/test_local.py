@@ -64,6 +64,11 @@ def test_addresses_and_routes_are_printed(up: Up) -> None:
     assert re.search(r"POST +/models/\{model\}/predict +PredictFunction", up.greeting)
 
 
+def test_queues_and_what_they_wake_are_printed(up: Up) -> None:
+    assert re.search(r"InboxQueue +PublishFunction +1 +5\s", up.greeting)
+    assert re.search(r"OrderedPredictionsQueue, in order +PredictionsFunction", up.greeting)
+
+
 def test_commands_to_try_work_as_printed(up: Up) -> None:
     export, models = (
         re.search(rf"^  ({command}.*)$", up.greeting, re.MULTILINE)
@@ -109,6 +114,15 @@ def test_being_stopped_leaves_no_process_behind(stop: signal.Signals, exit_code:
     assert children
     assert not alive
     assert (process.returncode, remarks) == (exit_code, "")
+
+
+def test_faults_that_make_no_sense_are_refused() -> None:
+    done = subprocess.run(
+        [PROGRAM, "local", "--faults", "kill=often"], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert "kill must be a probability from 0 to 1" in done.stderr
 
 
 def test_port_that_is_taken_is_named() -> None:

@@ -1,11 +1,10 @@
 import json
-from typing import Literal
 
 from lampyris_local.cli.log import log_text
-from lampyris_local.cloud.reports import LogLine
+from lampyris_local.cloud.reports import LineKind, LogLine
 
 
-def line(text: str, kind: Literal["START", "LOG", "END", "REPORT"] = "LOG") -> LogLine:
+def line(text: str, kind: LineKind = "LOG") -> LogLine:
     return LogLine(time_s=0.0, function="PredictFunction", stream="s", request_id="r", kind=kind, text=text)
 
 
@@ -32,6 +31,11 @@ def test_report_keeps_cloudwatch_words_in_columns() -> None:
 
 def test_report_of_a_cold_start_tells_of_init() -> None:
     assert plain(report("Init Duration: 310.00 ms")).endswith("77 MB  Init Duration:  310.00 ms")
+
+
+def test_faults_and_messages_that_wait_are_told() -> None:
+    assert plain(line("call 3 throttled", "FAULT")) == "FAULT   call 3 throttled"
+    assert plain(line("2 messages wait here", "QUEUE")) == "2 messages wait here"
 
 
 def test_report_of_a_failure_tells_its_status_and_its_reason() -> None:

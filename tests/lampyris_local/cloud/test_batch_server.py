@@ -181,11 +181,12 @@ def test_no_node_outlives_the_cloud(toy_template: Path, tmp_path: Path) -> None:
             aws_access_key_id="test",
             aws_secret_access_key="test",
         )
-        submit(batch, cloud, "wait", nodes=2)
+        submit(batch, cloud, "wait-in-a-session", nodes=2)
         wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
-        nodes = [child for child in psutil.Process().children() if "imaged_node" in child.cmdline()]
+        mains = [child for child in psutil.Process().children() if "imaged_node" in child.cmdline()]
+        nodes = mains + [child for main in mains for child in main.children()]
 
-    assert len(nodes) == 2
+    assert len(nodes) == 4
     assert not any(node.is_running() and node.status() != psutil.STATUS_ZOMBIE for node in nodes)
 
 

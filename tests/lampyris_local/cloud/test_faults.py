@@ -19,6 +19,7 @@ def test_faults_are_read_as_they_are_written() -> None:
 
     assert faults == Faults(kill=0.02, delay=1.0, throttle=0.0, seed=7)
     assert Faults.parse("") == Faults()
+    assert str(faults) == "kill=0.02, delay=1 (seed 7)"
 
 
 @pytest.mark.parametrize(
