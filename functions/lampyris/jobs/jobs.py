@@ -124,7 +124,7 @@ class Jobs:
             self.keep_going(before, wake=number)
             after = self.change(job, lambda one: self._retried(one, number))  # noqa: B023 - called at once
             if not after.ended:
-                self.look(after)
+                self._begin(after)
                 return after
 
     def forget(self, job: str) -> None:
@@ -174,9 +174,15 @@ class Jobs:
             job, digest = self.get(name), job.digest
             if job.digest != digest:
                 raise KeyReused(key=asked.key) from None
-        if not job.ended:
+        if job.wakes == 0 and not job.ended:
+            self._begin(job)
+        elif not job.ended:
             self.look(job)
         return job
+
+    def _begin(self, job: Job) -> None:
+        """Have a job attended to now, by its chain: the wake-up before may have come when nothing stood."""
+        self.queues.send("attend", WakeUp(job=job.id, wake=job.wakes, token=self._token()))
 
     def _retried(self, job: Job, number: int) -> Job:
         """Begin a job again, unless its chain has come past the wake-up of that number meanwhile."""

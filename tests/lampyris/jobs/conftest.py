@@ -43,7 +43,8 @@ FUNCTION_S, STEP_S = 100.0, 10.0  # how long a function may run, and how long a 
 REDELIVERED_S = 60.0  # after that, a message comes again whose function died
 TRAIN_RECEIVES = 3  # so often; then it lies among the dead letters
 ROWS = 7
-MOST_WAITING = 5_000  # messages at once; more would be such that make each other
+MOST_HALTED = 4
+MOST_WAITING = 100  # messages at once, for each job; more would be such that make each other
 
 Work = Generator[float, None, None]
 
@@ -55,6 +56,8 @@ class Killed(BaseException):
 class World:
     """`fault` says what the call of this number meets; `late` how much later each copy of a message comes.
 
+    `interleaved` is how often others come in between two calls of one who is then at a halt, `halted_s` for
+    how long at most.
     `work` is what a worker does with a job that it holds, if not what the job's spec asks for.
     """
 
@@ -69,6 +72,8 @@ class World:
         remaining_s: Callable[[Random], float] = lambda _: FUNCTION_S,
         pause_s: Callable[[Random], float] = lambda _: 0.0,
         workers_die: float = 0.0,
+        interleaved: float = 0.0,
+        halted_s: float = 10.0,
         work: Callable[[Hold], None] | None = None,
     ) -> None:
         self.random = Random(seed)
@@ -80,12 +85,14 @@ class World:
         self.taken: list[tuple[float, str]] = []
         self.notified: list[tuple[str, str]] = []
         self.buried: list[str] = []
+        self.broken: list[Exception] = []
         self.most: Counter[str] = Counter()
         self.files: dict[str, bytes] = {}
         self.documents: dict[str, Job] = {}
         self.waiting: list[tuple[float, int, Callable[[], None], WakeUp | None]] = []
         self._fault, self._late, self._skew_s = fault, late, skew_s
         self._remaining_s, self._pause_s, self._workers_die = remaining_s, pause_s, workers_die
+        self._interleaved, self._halted_s, self._depth = interleaved, halted_s, 0
         self._work = work
         self._numbers = count()
         self._names = count()
@@ -102,7 +109,7 @@ class World:
     # What happens, and when
 
     def at(self, after_s: float, action: Callable[[], None], message: WakeUp | None = None) -> None:
-        assert len(self.waiting) < MOST_WAITING
+        assert len(self.waiting) < MOST_WAITING * (1 + len(self.documents))
         heapq.heappush(self.waiting, (self.time_s + after_s, next(self._numbers), action, message))
 
     def step(self) -> bool:
@@ -125,6 +132,7 @@ class World:
 
     def call(self, act: Callable[[], Any]) -> Any:
         """Do what a call does, unless it is the one that does not come through."""
+        self._let_others_in()
         fault = self._fault(self.calls)
         self.calls += 1
         if fault == KILL_BEFORE:
@@ -139,6 +147,19 @@ class World:
         if fault == FAIL_AFTER:
             raise TableUnavailable(operation="call", cause="a fault")
         return answer
+
+    def _let_others_in(self) -> None:
+        if not self.waiting or self.waiting[0][0] > self.time_s + self._halted_s:
+            return
+        if self._depth < MOST_HALTED and self.random.random() < self._interleaved:
+            self._depth += 1
+            try:
+                self.step()
+            except Exception as error:
+                self.broken.append(error)  # whoever is at a halt may take it for an error of its own
+                raise
+            finally:
+                self._depth -= 1
 
     def ask(self, act: Callable[[], object], *, patient: bool = True) -> None:
         """Be a caller, who asks again if it was told to, or, if `patient`, if there was no answer at all."""
@@ -362,6 +383,7 @@ class World:
 
     def check_end(self) -> None:
         """Hold what every job came to against what it was asked."""
+        assert not self.broken
         for job in self.documents.values():
             assert job.is_finished, job
             if job.parent is None:

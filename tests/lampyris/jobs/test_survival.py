@@ -121,6 +121,8 @@ def _disturbed(worlds: Any, seed: int) -> Any:
         fault=fault,
         late=late,
         skew_s=random.choice([0, 3600]),
+        halted_s=10.0 if kills or fails else 1000.0,
+        interleaved=random.choice([0, 0.03, 0.2]),
         workers_die=random.choice([0, 0.05]),
         pause_s=lambda random: 200.0 if random.random() < 0.03 else 0.0,
         remaining_s=lambda random: random.choice([-5.0, 0.0, 50.0, 100.0]),
