@@ -24,6 +24,7 @@ from lampyris.domain.tensors import Array
 from lampyris.errors import DeadlineExceeded, InferenceFailed, InvalidInput, InvalidRequest, OutOfMemory
 from lampyris.serving.infer import Inference, Prediction
 
+_BUFFER_BYTES = 2**20
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
@@ -74,7 +75,7 @@ class Predicting(msgspec.Struct, frozen=True, kw_only=True):
         with TemporaryDirectory(prefix="lampyris-batch-") as folder:
             answers_file, failed_file = Path(folder, "answers"), Path(folder, "failed")
             failed_rows = 0
-            with answers_file.open("wb") as answered, failed_file.open("wb") as failures:
+            with answers_file.open("wb", _BUFFER_BYTES) as answered, failed_file.open("wb") as failures:
                 answers = begin_answers(answered, plan.answers, manifest.signature, shard)
                 for chunk in ahead(chunks):
                     failed = sorted(

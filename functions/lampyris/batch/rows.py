@@ -56,7 +56,7 @@ def decode_rows(
     decode: Decode, count: int, signature: Signature, *, first_row: int, files: Sequence[str] = ()
 ) -> Chunk:
     """Decode `count` rows at once; where that fails, halve them until each bad row is alone."""
-    good: list[tuple[list[int], list[dict[str, Array]]]] = []
+    good: list[tuple[list[Array], list[dict[str, Array]]]] = []
     failed: list[FailedRow] = []
 
     def take(start: int, end: int) -> None:
@@ -73,20 +73,25 @@ def decode_rows(
             return
         if not good or not _fit(good[-1][1][0], arrays):
             good.append(([], []))
-        good[-1][0].extend(range(start, end))
+        good[-1][0].append(np.arange(start, end))
         good[-1][1].append(arrays)
 
     if count:
         take(0, count)
-    rows = tuple(
-        Rows(
-            numbers=np.array(places) + first_row,
-            inputs=parts[0] if len(parts) == 1 else _joined(parts),
-            files=tuple(files[place] for place in places) if files else (),
-        )
-        for places, parts in good
+    rows = [
+        (np.concatenate(places), parts[0] if len(parts) == 1 else _joined(parts)) for places, parts in good
+    ]
+    return Chunk(
+        rows=tuple(
+            Rows(
+                numbers=places + first_row,
+                inputs=inputs,
+                files=tuple(files[place] for place in places) if files else (),
+            )
+            for places, inputs in rows
+        ),
+        failed=tuple(failed),
     )
-    return Chunk(rows=rows, failed=tuple(failed))
 
 
 def failed_row(row: int, error: Exception, file: str | None = None) -> FailedRow:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from io import StringIO
 
 from lampyris.batch.blocks import BLOCK_BYTES, read_blocks
+from lampyris.batch.plain_numbers import read_plain_numbers
 from lampyris.batch.plan import Piece
 from lampyris.batch.records import Find, find_csv_records, find_lines, in_blocks
 from lampyris.batch.room import Room
@@ -58,9 +59,10 @@ def read_text(
                 start: int, end: int, text: bytes = text, starts: Array = starts, ends: Array = ends
             ) -> dict[str, Array]:
                 body = text[starts[start] : ends[end - 1]]
-                return (
-                    _read_records(body, piece.header, signature) if is_csv else read_ndjson(body, signature)
-                )
+                if not is_csv:
+                    return read_ndjson(body, signature)
+                plain = None if piece.header else read_plain_numbers(body, end - start, signature)
+                return plain or _read_records(body, piece.header, signature)
 
             yield decode_rows(decode, count, signature, first_row=first_row)
             first_row += count
