@@ -81,7 +81,7 @@ class World:
     def attend_to_all(self, *, later: bool = False) -> None:
         """Hand over what waits for the attend function: what came at once, or also what was to come later."""
         for number, message in self.queues.numbered("attend"):
-            if later or message.wake_up.wake is None:
+            if later or message.wake_up.seen is None:
                 self.queues.remove(number)
                 assert self.attend(encode_wake_up(message.wake_up).decode()) == []
 
@@ -91,7 +91,7 @@ class World:
 
 def look_of(world: World) -> Message:
     """Return the message that came at once when a job was submitted."""
-    (message,) = (one for one in world.queues.waiting("attend") if one.wake_up.wake is None)
+    (message,) = (one for one in world.queues.waiting("attend") if one.wake_up.seen is None)
     return message
 
 
