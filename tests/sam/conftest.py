@@ -9,12 +9,15 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from typing import Any
 
+import boto3
 import httpx
 import obstore
 import pytest
 from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
+from samtranslator.yaml_helper import yaml_parse
 
 from lampyris_local.cloud.local_cloud import LocalCloud
 from sam_local import (
@@ -22,6 +25,7 @@ from sam_local import (
     HOST_IN_CONTAINERS,
     PACKAGED,
     PATIENCE_S,
+    REGION,
     ROOT,
     UPLOADS,
     Sam,
@@ -62,14 +66,32 @@ def sam(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sam]:
         code.replace("LAMPYRIS_BUCKET: !Ref Bucket", "LAMPYRIS_BUCKET: ''\n        AWS_ENDPOINT_URL: ''")
     )
     variables = folder / "variables.json"
+    endpoint = f"http://127.0.0.1:{port}"
     settings = {"LAMPYRIS_BUCKET": BUCKET, "AWS_ENDPOINT_URL": f"http://{HOST_IN_CONTAINERS}:{port}"}
+    settings |= make_services_of_jobs(endpoint)
     variables.write_text(json.dumps({"Parameters": settings}))
-    httpx.put(f"http://127.0.0.1:{port}/{BUCKET}").raise_for_status()
-    bucket = open_bucket(f"http://127.0.0.1:{port}", BUCKET)
+    httpx.put(f"{endpoint}/{BUCKET}").raise_for_status()
+    bucket = open_bucket(endpoint, BUCKET)
     for key, data in UPLOADS.items():
         obstore.put(bucket, key, data)
-    yield Sam(template=template, variables=variables, folder=folder)
+    yield Sam(template=template, variables=variables, folder=folder, endpoint=endpoint)
     server.stop()
+
+
+def make_services_of_jobs(endpoint: str) -> dict[str, str]:
+    """Make the table of jobs and their queues; return the variables that name them to a container."""
+
+    def client(service: str) -> Any:
+        return boto3.client(service, endpoint_url=endpoint, region_name=REGION)
+
+    declared = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]["JobsTable"]["Properties"]
+    keys = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+    client("dynamodb").create_table(TableName="jobs", **{key: declared[key] for key in keys})
+    variables = {"LAMPYRIS_JOBS_TABLE": "jobs"}
+    for name in ("attend", "train", "batch", "dead"):
+        url = client("sqs").create_queue(QueueName=name)["QueueUrl"]
+        variables[f"LAMPYRIS_{name.upper()}_QUEUE"] = url.replace("127.0.0.1", HOST_IN_CONTAINERS)
+    return variables
 
 
 @pytest.fixture(scope="session")

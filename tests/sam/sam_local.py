@@ -95,6 +95,7 @@ class Sam:
     template: Path
     variables: Path
     folder: Path
+    endpoint: str
 
     def command(self, verb: str, *arguments: str) -> list[str]:
         options = ["--template", str(self.template), "--env-vars", str(self.variables), "--skip-pull-image"]
