@@ -199,7 +199,8 @@ class _Bench:
         return [Shard(first_row=1, rows=len(pieces), pieces=pieces)]
 
     def _turns(self, bare: Callable[[], None], ours: Callable[[], None]) -> tuple[list[float], list[float]]:
-        bare(), ours()
+        bare()
+        ours()
         bare_s, ours_s = [], []
         for _ in range(self._runs):
             bare_s.append(_cpu_s(bare))
