@@ -118,3 +118,37 @@ def test_batch_holds_its_slot_while_its_shards_are_done_and_a_parent_does_not(
     batch, parent = [job for job in world.documents.values() if job.parent is None]
     assert batch.ended_at <= parent.started_at
     assert world.states() == ["succeeded"] * 2
+
+
+def test_slot_is_kept_that_was_taken_again_while_it_was_given_back(
+    worlds: Any, asking: Callable[..., Any]
+) -> None:
+    world = worlds(limits=Limits(by_tenant=1))
+    slots = Slots(world.jobs, world.limits)
+    job, other = (world.jobs.submit(asking(number, STEP)) for number in range(2))
+    assert slots.acquire(job)
+    ended = world.jobs.cancel(job.id)
+    writes = [world.calls + 2]  # after it has read the slots, and that the job has ended
+
+    def fault(number: int) -> None:
+        if number in writes:
+            writes.clear()
+            assert slots.acquire(world.jobs.retry(job.id))
+
+    world._fault = fault
+    slots.release(ended)
+
+    assert writes == []
+    assert not slots.acquire(other)
+
+
+def test_who_waited_and_is_gone_keeps_nobody_behind_it(worlds: Any, asking: Callable[..., Any]) -> None:
+    world = worlds(limits=Limits(by_tenant=1))
+    slots = Slots(world.jobs, world.limits)
+    first, second, third = (world.jobs.submit(asking(number, STEP)) for number in range(3))
+    assert [slots.acquire(one) for one in (first, second, third)] == [True, False, False]
+
+    world.jobs.forget(first.id)
+    world.jobs.forget(second.id)
+
+    assert slots.acquire(third)
