@@ -117,6 +117,10 @@ def test_control_gets_boto3_and_else_no_more_than_predict_and_no_onnxruntime() -
     assert not any(requirement.startswith("onnxruntime") for requirement in control)
 
 
+def test_attend_gets_what_control_gets_but_for_numpy() -> None:
+    assert set(requirements("control")) - set(requirements("attend")) == {"numpy>=2.2"}
+
+
 def test_batch_gets_boto3_and_what_reads_parquet_besides_what_predict_gets() -> None:
     batch = set(requirements("batch"))
 

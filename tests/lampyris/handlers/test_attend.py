@@ -1,6 +1,8 @@
 """The attend function: on memory for what it does with messages, and once wired as it is deployed."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,6 +114,14 @@ def event(*bodies: str, received: int = 1) -> dict[str, Any]:
 @pytest.fixture
 def world(store: Store) -> World:
     return World(store)
+
+
+def test_importing_the_handler_loads_nothing_that_its_package_lacks() -> None:
+    program = "import sys, lampyris.handlers.attend; print(*sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert set(done.stdout.split()).isdisjoint({"numpy", "onnxruntime", "PIL", "aws_lambda_powertools"})
 
 
 def test_a_submitted_job_is_given_to_its_workers(world: World) -> None:
