@@ -6,11 +6,15 @@ import random
 import zipfile
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
 
+from lampyris.domain.manifest import Manifest
 from lampyris.domain.tensors import Array
+from lampyris.errors import InferenceFailed
+from lampyris.serving.infer import Inference
 
 ROWS = 1000
 
@@ -265,29 +269,88 @@ def test_shard_whose_workers_die_ends_with_a_reason_and_holds_up_no_other(
     world: Any, publish_linear: Any, features: Array, store: Any
 ) -> None:
     publish_linear()
+    features[450, 0] = 66
     store.put("data/in.npy", npy_of(features))
+    poison(world, KeyboardInterrupt())
     job = world.ask(input="data/in.npy", shard_rows=100)
+    deaths = 0
 
-    for _ in range(2000):
-        message = world.queues.take()
-        if message is None:
-            break
+    while (message := world.queues.take()) is not None:
         if message.queue == "attend":
             world.attending.attend(message.wake_up)
-            continue
-        record = {"messageId": "m", "body": message.wake_up}
-        assert record
-        found = world.jobs.get(job.id)
-        if message.wake_up.shard == 4 and not found.shards.is_done(4):
-            plan = world.app.shards.plans.plan(found.checkpoint)
-            if found.fruitless == 0 or len(list(store.list(plan.tries_prefix(4)))) < 2:
-                if found.fruitless:
-                    store.create(f"{plan.tries_prefix(4)}{found.fruitless:02}", b"")
-                continue  # it dies, having counted its try
-        world.deliver(message)
+        elif message.queue == "batch":
+            try:
+                world.deliver(message)
+            except KeyboardInterrupt:  # the function ended, and nobody sends its message again
+                deaths += 1
 
     ended = world.jobs.get(job.id)
     assert ended.state == "succeeded"
+    assert deaths == 3
     shards = world.manifest(ended)["shards"]
     assert [shard.get("code") for shard in shards] == [None] * 4 + ["worker-lost"] + [None] * 5
     assert len(world.answers(ended)) == 900
+
+
+class Poisoned:
+    """Runs of `inference` that raise an error if one row among them begins with 66."""
+
+    def __init__(self, inference: Inference, error: BaseException) -> None:
+        self._inference = inference
+        self._error = error
+
+    def run(self, manifest: Manifest, inputs: Any, **others: Any) -> Any:
+        if (inputs["features"][:, 0] == 66).any():
+            raise self._error
+        return self._inference.run(manifest, inputs, **others)
+
+
+def poison(world: Any, error: BaseException) -> None:
+    """Let runs with a row that begins with 66 raise an error."""
+    before = world.app.shards.predicting
+    predicting = msgspec.structs.replace(before, inference=Poisoned(before.inference, error))
+    world.app = msgspec.structs.replace(
+        world.app,
+        working=msgspec.structs.replace(world.app.working, predicting=predicting),
+        shards=msgspec.structs.replace(world.app.shards, predicting=predicting),
+    )
+
+
+def test_rows_that_the_model_fails_on_are_found_among_good_ones(
+    world: Any, publish_linear: Any, features: Array, store: Any
+) -> None:
+    publish_linear()
+    features[[0, 77, 78, 999], 0] = 66
+    store.put("data/in.npy", npy_of(features))
+    poison(world, InferenceFailed(model="glow", cause="a test"))
+
+    job = world.done(input="data/in.npy", shard_rows=300)
+
+    assert job.state == "succeeded"
+    assert [(one["row"], one["code"]) for one in world.failed(job)] == [
+        (1, "inference-failed"),
+        (78, "inference-failed"),
+        (79, "inference-failed"),
+        (1000, "inference-failed"),
+    ]
+    assert len(world.answers(job)) == ROWS - 4
+
+
+def test_shard_that_is_predicted_twice_writes_the_same_bytes(
+    world: Any, publish_linear: Any, features: Array, store: Any
+) -> None:
+    publish_linear()
+    store.put("data/in.csv", csv_of(features))
+    job = world.done(input="data/in.csv", shard_rows=300, answers="csv")
+    plan = world.app.shards.plans.plan(job.checkpoint)
+    before = [store.get(plan.answers_key(number)).data for number in range(plan.shards)]
+
+    manifest = world.app.shards.resolver.resolve("glow")
+    for number in range(plan.shards):
+        shard = world.app.shards.plans.shard(plan, number)
+        world.app.shards.predicting.predict(plan, number, shard, manifest, float("inf"))
+
+    assert [store.get(plan.answers_key(number)).data for number in range(plan.shards)] == before
+    assert before[0].startswith(
+        b"row,label,probability,probability_dark,probability_dim,probability_lit\r\n1,"
+    )
