@@ -5,6 +5,7 @@ the next worker goes on from there.
 """
 
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import msgspec
 
@@ -81,10 +82,10 @@ class Planning:
             draft = _decode_draft(self._store.get(key).data)
             manifest = resolve(str(draft.plan.version))
         plan = draft.plan
-        total_bytes = sum(one.size_bytes for one in objects_of(self._store, spec.input))
+        total_bytes = cache(lambda: sum(one.size_bytes for one in objects_of(self._store, spec.input)))
         shards = shards_of(
             lambda room: self._pieces(draft, manifest, room),
-            lambda number: _limits(spec, draft.speed, total_bytes, number),
+            lambda number: _limits(spec, draft.speed, number, total_bytes),
             shards=plan.shards,
             rows=plan.rows,
         )
@@ -215,11 +216,11 @@ class Planning:
         self._page = []
         return msgspec.structs.replace(plan, pages=(*plan.pages, page))
 
-    def _say(self, done_bytes: int, total_bytes: int) -> None:
+    def _say(self, done_bytes: int, total_bytes: Callable[[], int]) -> None:
         now_s = self._clock()
         if now_s - self._said_s >= _SAY_EVERY_S:
             self._said_s = now_s
-            self._hold.beat(Progress(stage="plan", step=done_bytes, steps=total_bytes, unit="bytes"))
+            self._hold.beat(Progress(stage="plan", step=done_bytes, steps=total_bytes(), unit="bytes"))
 
     def write(self, plan: Plan) -> str:
         """Write a finished plan, and return its key."""
@@ -238,12 +239,12 @@ def _behind(draft: Draft, shard: Shard) -> Draft:
     return msgspec.structs.replace(draft, key=key, after=after, size_bytes=size_bytes)
 
 
-def _limits(spec: BatchSpec, speed: Speed, total_bytes: int, number: int) -> tuple[int, int]:
-    """Return how many rows and bytes a shard takes."""
+def _limits(spec: BatchSpec, speed: Speed, number: int, total_bytes: Callable[[], int]) -> tuple[int, int]:
+    """Return how many rows and bytes a shard takes. The first asks for no listing of a whole prefix."""
     if spec.shard_rows is not None:
         return spec.shard_rows, 2**62
     seconds = _SHARD_S if number else _FIRST_S
     rows = max(1, int(speed.rows_per_s * seconds))
     if number == 0:
         return rows, min(_FIRST_BYTES, _LEAST_BYTES)
-    return rows, min(max(total_bytes // _SHARDS, _LEAST_BYTES), _MOST_BYTES)
+    return rows, min(max(total_bytes() // _SHARDS, _LEAST_BYTES), _MOST_BYTES)

@@ -38,7 +38,6 @@ def shards_of(
         shards += 1
         rows += count
         pieces.clear()
-        room.rows, room.size_bytes = limits(shards)
         return shard
 
     for piece in split(room):
@@ -57,6 +56,7 @@ def shards_of(
             pieces.append(piece)
         if room.rows <= 0 or room.size_bytes <= 0:
             yield filled()
+            room.rows, room.size_bytes = limits(shards)  # only now: nobody waits for the first shard
     if pieces:
         yield filled()
 
