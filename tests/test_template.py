@@ -164,7 +164,6 @@ def test_functions_are_told_what_their_bootstrap_reads(resources: dict[str, Reso
         **bucket,
         **jobs,
         **dead,
-        **training,
         "LAMPYRIS_PREDICT_MEMORY_MB": {"Ref": "PredictMemory"},
     }
     assert functions["KeepFunction"]["Environment"]["Variables"] == {
