@@ -39,7 +39,7 @@ from lampyris_build.training.averaging import Averaging
 from lampyris_build.training.loop import train
 from lampyris_build.training.optimizers import optimizer_for
 from lampyris_build.training.packed import average, pack
-from lampyris_build.training.reduction import SMALL_BYTES
+from lampyris_build.training.reduction import in_parts
 from lampyris_build.training.rounds import Rounds
 from subjects import ROOT
 
@@ -47,7 +47,18 @@ _RECIPE: Final = "mnist-mlp"
 _EPOCHS: Final = 2
 _EPOCH: Final = 0  # as `every` says: a round at the end of each
 # Members, and after how many steps they average.
-_TRIED: Final = ((2, 1), (2, 8), (2, 64), (2, _EPOCH), (4, 8), (4, 64), (4, _EPOCH), (8, 64), (8, _EPOCH))
+_TRIED: Final = (
+    (2, 8),
+    (2, 64),
+    (2, _EPOCH),
+    (4, 8),
+    (4, 64),
+    (4, _EPOCH),
+    (8, 8),
+    (8, 64),
+    (8, _EPOCH),
+    (2, 1),
+)
 _AIM_POINTS: Final = 0.3
 
 # What is simulated: networks of recipes by the shape of their pictures, and how many of them an epoch has.
@@ -188,21 +199,16 @@ def _round(network: Measured, members: int, cloud: Cloud) -> tuple[float, float]
     """Return the seconds of a round, and what a member's requests cost. All come to it at the same time."""
     size, others = network.state_bytes, members - 1
     transfer = size / cloud.bytes_per_s
-    if _is_in_parts(size, members):
+    if in_parts(size, members):
         seconds = 5 * cloud.latency_s + transfer * (1 + others / members + 1 / members + others / members)
         puts, gets = 2, 4 * others
     else:
         seconds = 2 * cloud.latency_s + transfer * (1 + others)
-        puts, gets = 1, others * (1 if size <= SMALL_BYTES else 2)
+        puts, gets = 1, 2 * others
     polls = 2 * others  # whoever is there first asks again
     waiting_s = 0.03  # half a pause
     seconds += network.average_s[members] + waiting_s + cloud.latency_s  # the last for what is deleted
     return seconds, puts * cloud.put_usd + (gets + polls) * cloud.get_usd
-
-
-def _is_in_parts(size_bytes: int, members: int) -> bool:
-    """Say how `reduction.reduced` goes about it."""
-    return size_bytes > SMALL_BYTES and members > 2  # noqa: PLR2004 - two read as much in either way
 
 
 def _accuracies(console: Console, data: str) -> tuple[Accuracy, ...]:
@@ -236,7 +242,7 @@ def _accuracy(recipe: Recipe, dataset: Dataset, members: int, every: int) -> Acc
         learner = deepcopy(new)
         team = None
         if members > 1:
-            rounds = Rounds(store, "rounds/", rank=rank, size=members, patience_s=600)
+            rounds = Rounds(store, "rounds/", rank=rank, size=members, patience_s=600, pause=_pause)
             team = Averaging(rounds, settings, every=every)
         train(
             learner,
@@ -304,7 +310,7 @@ def _steps(console: Console, name: str) -> Measured:
             started_s = time.thread_time()
             packed = pack(state)
             size = len(packed.to_bytes())
-            parts = members if _is_in_parts(size, members) else 1
+            parts = members if in_parts(size, members) else 1
             part = packed.narrow[: len(packed.narrow) // parts]
             average([part] * members, [1] * members)
             taken_s.append(time.thread_time() - started_s)
@@ -410,6 +416,10 @@ class _Counting(MemoryStore):
     def create(self, key: str, data: bytes) -> None:
         super().create(key, data)
         self.written_bytes += len(data)
+
+
+def _pause(_: float) -> None:
+    time.sleep(0.002)  # the bucket is in memory
 
 
 class _Quiet(Stage):

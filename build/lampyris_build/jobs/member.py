@@ -9,13 +9,14 @@ Woken, it finds the training at its end in its folder, and builds on from there.
 `forget_rounds` deletes what the members exchanged.
 """
 
+from contextlib import suppress
 from time import sleep
 from typing import Final
 
 import msgspec
 
 from lampyris.domain.store import Store
-from lampyris.errors import ObjectExists, ObjectNotFound
+from lampyris.errors import ObjectExists, ObjectNotFound, StoreUnavailable
 from lampyris.jobs.job import Job, Progress
 from lampyris.jobs.jobs import Asked
 from lampyris.jobs.specs import TrainSpec
@@ -30,6 +31,8 @@ from lampyris_build.training.files import write_atomically
 
 # Sums of gradients that other optimizers remember can be averaged; what LBFGS remembers has no fixed length.
 _NOT_AVERAGED: Final = ("LBFGS",)
+# Where the job does not say: the rarest rounds that measured no worse than one worker (decision 0019).
+_EVERY: Final = 8
 _CHECKPOINT: Final = "checkpoint.safetensors"  # as `making.make` names it in its folder
 
 
@@ -124,7 +127,7 @@ def member(work: Work) -> None:
             size=spec.train.workers,
             pause=pause,
         )
-        team = Averaging(rounds, recipe.training, every=spec.train.average_every)
+        team = Averaging(rounds, recipe.training, every=spec.train.average_every or _EVERY)
         with stages.stage("model") as stage:
             task = task_for(recipe, dataset)
             made = make(recipe, dataset, task, stage=stage, folder=work.training, team=team)
@@ -154,12 +157,10 @@ def gather_members(job: Job, store: Store) -> bytes | None:
 
 
 def forget_rounds(store: Store, parent: str) -> None:
-    """Delete what members exchanged; nobody reads it once their parent has succeeded.
-
-    Raises: StoreUnavailable.
-    """
-    for entry in store.list(rounds_prefix(parent)):
-        store.delete(entry.key)
+    """Delete what members exchanged: their parent has succeeded. What cannot be deleted stays."""
+    with suppress(StoreUnavailable):
+        for entry in store.list(rounds_prefix(parent)):
+            store.delete(entry.key)
 
 
 def rounds_prefix(parent: str) -> str:

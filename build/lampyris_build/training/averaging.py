@@ -5,12 +5,18 @@ weights, statistics of batches, and what the optimizer remembers, so that nothin
 a round after every step of SGD, this is what one process does with whole batches; with fewer rounds it is
 local SGD.
 
+Optimizers that divide a gradient by its size, as Adam does, take shorter steps in the common direction the
+noisier it is: with batches N times smaller, √N times shorter (Malladi et al. 2022, On the SDEs and scaling
+rules for adaptive gradient algorithms). Their learning rate is as many times higher for members; what that
+adds in noise, the average takes away. SGD needs nothing of the kind.
+
 Source: Stich 2019 (Local SGD converges fast and communicates little), algorithm 1; momentum that is averaged,
 too, is Yu et al. 2019 (On the linear speedup of communication efficient momentum SGD), algorithm 1.
 """
 
 import math
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -22,6 +28,9 @@ from lampyris_build.training.packed import pack, unpack
 from lampyris_build.training.reduction import SMALL_BYTES, reduced
 from lampyris_build.training.rounds import Behind, Rounds
 from lampyris_build.training.team import Elsewhere, Team, part_of
+
+# Their steps are as long as the gradient: the average of the members' is that of the whole batch.
+_PROPORTIONAL: Final = ("SGD", "ASGD")
 
 
 class Averaging(Team):
@@ -46,6 +55,12 @@ class Averaging(Team):
 
     def share(self, count: int) -> tuple[slice, float]:
         return part_of(count, self.rank, self.size)[0], 1.0  # its steps are of its part alone
+
+    def adapted(self, settings: Training) -> Training:
+        if settings.optimizer in _PROPORTIONAL:
+            return settings
+        rate = settings.learning_rate * math.sqrt(self.size)
+        return msgspec.structs.replace(settings, learning_rate=rate)
 
     def begin(self, saved: State | None, batches: Batches) -> State | None:
         self._steps = len(batches)

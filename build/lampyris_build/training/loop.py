@@ -75,7 +75,7 @@ class _Run:
     """A training, at the end of some step."""
 
     def __init__(self, job: Job, team: Team) -> None:
-        settings = job.settings
+        settings = team.adapted(job.settings)
         self.learner = job.learner
         self.validation = job.validation
         self.settings = settings

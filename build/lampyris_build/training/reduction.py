@@ -22,7 +22,7 @@ from lampyris_build.training.packed import (
 )
 from lampyris_build.training.rounds import Brought, Rounds
 
-SMALL_BYTES: Final = 4 << 20  # below, another wait for all costs more than the bytes
+SMALL_BYTES: Final = 4 << 20  # to read less takes less time than to wait for all once more
 _FEW: Final = 2  # members who read as much in either way
 _START_BYTES: Final = 64 << 10  # more than most heads have
 
@@ -39,12 +39,12 @@ def reduced(
 
     `own` is what this member brought, if it knows. Raises: Behind.
     """
-    is_small = own is not None and len(own) <= small_bytes
+    is_small = own is not None and len(own) * (rounds.size - 1) <= small_bytes
     brought = rounds.wait(number, own=own, first_bytes=small_bytes if is_small else _START_BYTES)
     heads = _heads(rounds, brought)
     present = tuple(brought)
     first = heads[present[0]]
-    if first.size_bytes <= small_bytes or len(present) <= _FEW:
+    if not in_parts(first.size_bytes, len(present), small_bytes):
         wide, narrow = _reduce(rounds, brought, heads, weights, (0, 1))
     else:
         mine = present.index(rounds.rank) if rounds.rank in brought else None
@@ -55,6 +55,11 @@ def reduced(
         parts = rounds.share_out(number, "part", len(present), mine=mine, do=part)
         wide, narrow = map(np.concatenate, zip(*map(_vectors, parts), strict=True))
     return present, Packed(document=first.document, wide=wide, narrow=narrow)
+
+
+def in_parts(size_bytes: int, members: int, small_bytes: int = SMALL_BYTES) -> bool:
+    """Say whether members reduce states of this size in parts."""
+    return members > _FEW and size_bytes * (members - 1) > small_bytes
 
 
 def _heads(rounds: Rounds, brought: Mapping[int, Brought]) -> dict[int, Head]:

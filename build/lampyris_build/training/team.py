@@ -51,6 +51,10 @@ class Team:
         """Say which of `count` samples are this process's, and how much they weigh."""
         return part_of(count, self.rank, self.size)
 
+    def adapted(self, settings: Training) -> Training:
+        """Return the settings by which this process takes its steps."""
+        return settings
+
     def begin(self, saved: State | None, batches: Batches) -> State | None:  # noqa: ARG002 - averaging's
         """Return the state to begin with, if not with a new one; `saved` is what this process kept."""
         return saved

@@ -314,8 +314,12 @@ class _Slow(_Mortal):
         return super()._call(method, key, *others)
 
 
-@pytest.mark.parametrize("size", [2, 3, 4])
-def test_members_tell_digits_apart_as_well_as_one_worker(new_stage: Any, size: int) -> None:
+@pytest.mark.parametrize(
+    ("size", "optimizer", "learning_rate"), [(2, "AdamW", 1e-2), (3, "SGD", 0.1), (4, "AdamW", 1e-2)]
+)
+def test_members_tell_digits_apart_as_well_as_one_worker(
+    new_stage: Any, size: int, optimizer: str, learning_rate: float
+) -> None:
     pixels, digits = load_digits(return_X_y=True)
     order = np.random.default_rng(0).permutation(len(pixels))
     inputs, targets = (pixels[order] / 16).astype(np.float32), digits[order]
@@ -323,7 +327,7 @@ def test_members_tell_digits_apart_as_well_as_one_worker(new_stage: Any, size: i
         Samples(inputs={"pixels": inputs[rows]}, targets=targets[rows])
         for rows in (slice(797), slice(797, None))
     )
-    settings = Training(epochs=10, batch_size=32, learning_rate=0.1, optimizer="SGD")
+    settings = Training(epochs=8, batch_size=32, learning_rate=learning_rate, optimizer=optimizer)
     torch.manual_seed(0)
     new = _Learner(nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)))
     one = deepcopy(new)
@@ -331,7 +335,7 @@ def test_members_tell_digits_apart_as_well_as_one_worker(new_stage: Any, size: i
 
     member, *_ = _Group(new_stage, train_set, test_set).run(size, new=new, settings=settings, every=0)
 
-    assert accuracy(one, test_set) > 0.95
+    assert accuracy(one, test_set) > 0.94
     assert accuracy(member, test_set) >= accuracy(one, test_set) - 0.003
 
 
