@@ -13,6 +13,9 @@ import msgspec
 from rich.console import Console, Group
 from rich.table import Table
 
+import async_batch
+import async_jobs
+import averaging_figures
 import build_figures
 import cold
 import figures
@@ -29,12 +32,22 @@ _BENCHMARKS = {
     "peers": "Beside FastAPI, LitServe, MLServer and BentoML",
     "soak": "A long mixed load on many models",
     "build": "What the recipes come to; hours, if all their data are there",
+    "async": "Jobs in the local cloud, batches against a bare loop, training by several functions",
 }
 _UNLESS_SAID = ("cold", "warm")
 _STOPPED = 130
 _FILE_COLUMNS = 150
 
-Found = list[Figure] | soak.Report | build_figures.Report
+
+class AsyncReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What is done asynchronously: jobs, batches, and training by several functions."""
+
+    jobs: async_jobs.Report
+    batches: list[async_batch.Line]
+    averaging: averaging_figures.Report
+
+
+Found = list[Figure] | soak.Report | build_figures.Report | AsyncReport
 
 
 def main() -> None:
@@ -86,7 +99,7 @@ def _arguments() -> argparse.Namespace:
         action="append",
         default=[],
         metavar="NAME=PATH",
-        help="where builds find data/NAME, such as mnist=/data/mnist; may be given for each",
+        help="where builds, and async, find data/NAME, such as mnist=/data/mnist; may be given for each",
     )
     parser.add_argument(
         "--only",
@@ -122,6 +135,12 @@ def _measure(name: str, bench: Bench, asked: argparse.Namespace) -> Found:
             return peer_figures.measure(bench, runs=asked.runs, warm_runs=asked.warm_runs)
         case "build":
             return build_figures.measure(bench, data=dict(asked.data), only=asked.only, runs=asked.runs)
+        case "async":
+            return AsyncReport(
+                jobs=async_jobs.measure(bench.console),
+                batches=async_batch.measure(bench.console),
+                averaging=averaging_figures.measure(bench.console, data=dict(asked.data).get("mnist")),
+            )
         case _:
             return soak.measure(bench, requests=asked.requests)
 
@@ -130,6 +149,12 @@ def _as_table(title: str, found: Found) -> Table | Group:
     match found:
         case soak.Report():
             return soak.as_table(found)
+        case AsyncReport():
+            return Group(
+                async_jobs.as_table(found.jobs),
+                async_batch.as_table(found.batches),
+                averaging_figures.as_table(found.averaging),
+            )
         case build_figures.Report():
             return build_figures.as_table(found)
         case _:
