@@ -5,13 +5,14 @@ that did not change stay where an earlier worker put them.
 """
 
 import hashlib
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from lampyris.domain.store import Store
-from lampyris.errors import StoreUnavailable
+from lampyris.errors import ObjectNotFound, StoreUnavailable
 from lampyris.jobs.holding import Hold
 from lampyris_build.training.files import write_atomically
 
@@ -45,10 +46,17 @@ class Checkpoints:
         self._count = 0
 
     def restore(self) -> None:
-        """Bring what the job's document names. Raises: StoreUnavailable, ObjectNotFound, WriteFailed."""
+        """Bring what the job's document names; nothing, if it is not there any more: then all begins anew.
+
+        Raises: StoreUnavailable, WriteFailed.
+        """
         key = self._hold.job.checkpoint
-        if key is not None:
+        if key is None:
+            return
+        try:
             self._kept = fetch_checkpoint(self._store, key, self._folder)
+        except ObjectNotFound:  # a job may be retried long after its files were cleared away
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def keep(self) -> bool:
         """Keep the folder as it is now; False if nothing changed since it was kept, or brought.

@@ -153,13 +153,13 @@ def world(tmp_path: Path) -> World:
 
 
 def up_after(asked: int) -> Callable[[], float]:
-    """Make a `remaining_s` that is long until it has been asked so often, and 0 then."""
+    """Make a `remaining_s` that is long until it has been asked so often, and then too short for a step."""
     count = 0
 
     def remaining_s() -> float:
         nonlocal count
         if current_thread() is main_thread():  # the watch over the stage asks too, whenever it does
             count += 1
-        return 100.0 if count <= asked else 0.0
+        return 100.0 if count <= asked else 2.5
 
     return remaining_s

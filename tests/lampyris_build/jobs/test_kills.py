@@ -98,3 +98,19 @@ def test_job_that_was_let_go_at_the_last_moment_is_not_ended_by_the_same_worker(
     assert ended.state == "failed"
     assert ended.failure.code == "out-of-time"
     assert len(held) == ended.max_attempts
+
+
+def test_job_whose_checkpoint_was_cleared_away_begins_anew(
+    world: Any, scores: dict[str, float], time_for: Any
+) -> None:
+    world.remaining = lambda number: time_for(4) if number == 1 else lambda: 900.0
+    job = world.submit("fold", SPEC)
+    while world.jobs.get(job.id).checkpoint is None:
+        world.step()
+    for key in world.keys("jobs/"):
+        world.store.delete(key)
+
+    ended = world.run(job)
+
+    assert ended.state == "succeeded"
+    assert ended.summary["scores"] == scores
