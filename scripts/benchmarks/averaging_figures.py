@@ -26,6 +26,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from lampyris.adapters.memory_store import MemoryStore
+from lampyris.domain.store import Stored
 from lampyris.jobs.prices import GB_SECOND_USD, MB_PER_GB
 from lampyris_build.data import load_dataset
 from lampyris_build.data.dataset import Dataset, Feature, Samples
@@ -408,8 +409,13 @@ class _Counting(MemoryStore):
         self.read_bytes = 0
         self.written_bytes = 0
 
+    def get(self, key: str) -> Stored:
+        found = super().get(key)
+        self.read_bytes += len(found.data)
+        return found
+
     def get_range(self, key: str, start: int, length: int) -> memoryview:
-        data = super().get_range(key, start, length)
+        data = memoryview(super().get(key).data)[start : start + length]
         self.read_bytes += len(data)
         return data
 
