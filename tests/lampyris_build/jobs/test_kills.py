@@ -1,5 +1,6 @@
 """A worker that dies at any call of AWS, before or after its effect: the job ends the same."""
 
+from threading import Event
 from typing import Any
 
 import msgspec
@@ -114,3 +115,27 @@ def test_job_whose_checkpoint_was_cleared_away_begins_anew(
 
     assert ended.state == "succeeded"
     assert ended.summary["scores"] == scores
+
+
+def test_stage_that_outlasts_its_worker_is_let_go_with_the_reason_and_tried_by_another(
+    world: Any, scores: dict[str, float]
+) -> None:
+    let_go = Event()
+
+    class Stuck(Following):
+        def begun(self, stage: str) -> None:
+            super().begun(stage)
+            if stage == "model" and world.workers == 1:
+                world.left_s = 1.0  # too little for anything but a last word
+                while self._hold.job.worker is not None:
+                    let_go.wait(0.01)
+
+    world.left_s = 900.0
+    world.following = Stuck
+    world.remaining = lambda number: lambda: world.left_s if number == 1 else 900.0
+
+    ended = world.run(world.submit("fold", SPEC))
+
+    assert (ended.state, ended.attempts) == ("succeeded", 2)
+    assert ended.summary["scores"] == scores
+    assert any(line.startswith("out-of-time: ") and "'model'" in line for line in ended.log)
