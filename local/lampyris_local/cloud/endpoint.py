@@ -9,8 +9,8 @@ from typing import ClassVar, Self
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from lampyris_local.cloud.conditional_writes import correct_conditional_writes
-from lampyris_local.cloud.fifo import correct_fifo_queues
 from lampyris_local.cloud.listening import HOST, listen
+from lampyris_local.cloud.moto_queues import correct_queues
 
 
 class MotoEndpoint:
@@ -28,7 +28,7 @@ class MotoEndpoint:
             # moto's server would wait for ever for a port that is taken; this raises OSError.
             listen(self._port).close()
         logging.getLogger("werkzeug").setLevel(logging.WARNING)  # it would print each request
-        correct_fifo_queues()
+        correct_queues()
         correct_conditional_writes()
         self._server.start()
         host, port = self._server.get_host_and_port()

@@ -1,5 +1,6 @@
-"""FIFO queues as the emulator serves them once it is corrected."""
+"""Queues as the emulator serves them once it is corrected."""
 
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -106,3 +107,21 @@ def test_messages_are_numbered_in_their_order(sqs: Any, queue: str) -> None:
 
     assert numbers == sorted(numbers)
     assert len(set(numbers)) == 3
+
+
+def test_attributes_are_those_that_sqs_shows(sqs: Any) -> None:
+    dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 3})
+    url = sqs.create_queue(QueueName="plain", Attributes={"RedrivePolicy": policy})["QueueUrl"]
+    for number in range(3):
+        sqs.send_message(QueueUrl=url, MessageBody="x", DelaySeconds=60 if number == 0 else 0)
+    sqs.receive_message(QueueUrl=url)
+
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+
+    counts = [attributes[f"ApproximateNumberOfMessages{which}"] for which in ("", "Delayed", "NotVisible")]
+    assert counts == ["1", "1", "1"]
+    assert json.loads(attributes["RedrivePolicy"]) == json.loads(policy)
+    assert attributes["SqsManagedSseEnabled"] == "true"
+    assert "FifoQueue" not in attributes
