@@ -44,6 +44,8 @@ def finish(
         "recipe": put_result(work, RECIPE_FILE, (built.bundle_dir / FILES / RECIPE_FILE).read_bytes()),
         "metrics": put_result(work, "metrics.json", msgspec.json.encode(bundle.metrics)),
     }
+    if publish == "no":
+        files |= {"files": f"{work.prefix}result/{FILES}"}
     summary = summary_of(built) | ({} if publish == "no" else {UPLOAD: upload.upload})
     hold.succeed(
         results=files | dict(results or {}),

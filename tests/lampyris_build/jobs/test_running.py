@@ -184,7 +184,7 @@ def test_data_come_from_the_bucket_and_no_place_is_told(world: Any) -> None:
 
     assert (ended.state, ended.failure) == ("succeeded", None)
     assert not world.keys("inbox/")
-    assert world.store.get(ended.results["bundle"].replace("bundle.json", "files/model.onnx")).data
+    assert world.store.get(ended.results["files"] + "model.onnx").data
     assert lost.failure.code == "dataset-missing"
     assert lost.failure.detail.startswith("There is no dataset at data/none.npz")
 
