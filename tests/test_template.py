@@ -646,6 +646,8 @@ def test_outputs_name_what_a_client_needs() -> None:
         "InboxDeadLetters",
         "InboxQueue",
         "InvokePolicy",
+        "OrderedPredictionsQueue",
+        "PredictionsQueue",
     }
 
 

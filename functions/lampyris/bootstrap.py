@@ -190,7 +190,8 @@ def open_client(settings: Settings, service: str) -> Any:
     """Open boto3's client of a service."""
     from lampyris.adapters.boto3_clients import aws_client  # noqa: PLC0415 - as in open_jobs
 
-    return aws_client(service, region=settings.region, endpoint=settings.services_endpoint)
+    # boto3 reads the endpoint itself, each service's own where there is one.
+    return aws_client(service, region=settings.region)
 
 
 def open_dead_letters(settings: Settings) -> "DeadLetters":
