@@ -31,7 +31,5 @@ SCRIPT
 WORKDIR /var/task
 # All that Lambda lets a function write.
 ENV HOME=/tmp
-# Functions run on CPUs of several kinds, and what torch draws depends on the kind: a job must begin alike on each.
-ENV ATEN_CPU_CAPABILITY=avx2
 ENTRYPOINT ["/entrypoint"]
 CMD ["lampyris.handlers.train.handler"]
