@@ -47,7 +47,7 @@ def read_recipe(text: str, path: Path | str, *, data: str | None = None, sha256:
     """
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number too long, or tables too deep, among them
         raise _invalid(path, f"it is not TOML: {error}.") from None
     if data is not None:
         _replace_path(path, document, data, sha256)

@@ -23,8 +23,10 @@ _UPLOAD = re.compile(UPLOADS + RANDOM_ID_PATTERN)
 _CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _WITH_DIGEST = re.compile(r"(https://[^\s/#]+/[^\s#]*)#sha256=([0-9a-f]{64})")
 
+LONGEST_RECIPE = 65_536
 RecipeText = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=65_536, description="A recipe, as the text of its TOML.")
+    str,
+    msgspec.Meta(min_length=1, max_length=LONGEST_RECIPE, description="A recipe, as the text of its TOML."),
 ]
 Data = Annotated[
     str | None,
@@ -213,7 +215,7 @@ def _parsed(recipe: str) -> dict[str, Any]:
 
     try:
         return tomllib.loads(recipe)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number too long, or tables too deep, among them
         raise MalformedRequest(reason=f"recipe is not TOML: {error}.") from None
 
 

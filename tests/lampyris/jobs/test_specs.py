@@ -78,6 +78,12 @@ def test_text_that_is_no_recipe_is_refused_in_a_sentence(recipe: str) -> None:
         assert model_of(checked(TrainSpec(recipe=recipe), "bucket"))
 
 
+@pytest.mark.parametrize("value", ["[" * 20_000, "1" * 5000], ids=["too deep", "too long a number"])
+def test_recipe_that_outgrows_its_reader_is_refused_in_a_sentence(value: str) -> None:
+    with pytest.raises(MalformedRequest, match="recipe is not TOML"):
+        checked(TrainSpec(recipe=f'name = "x"\nseed = {value}\n'), "bucket")
+
+
 def test_address_is_taken_apart() -> None:
     digest = "0a" * 32
 
