@@ -78,7 +78,7 @@ class JobPage(Page[JobState], frozen=True, kw_only=True):
 
 
 class Redriven(msgspec.Struct, frozen=True, kw_only=True):
-    """The jobs that were begun again; `dropped` letters were of jobs that have succeeded since, or are gone.
+    """The jobs that go on; `dropped` letters were of jobs that ended otherwise since, or are gone.
 
     `done` is False if there may be more.
     """
@@ -159,7 +159,10 @@ def retry(registry: Registry, arguments: OneJob, _caller: Caller) -> JobState:
 
 
 def redrive(registry: Registry, arguments: Redrive, _caller: Caller) -> Redriven:
-    """Begin every job again that waits among the failed ones, each once. Raises: NoJobs."""
+    """Begin every job again that waits among the failed ones, once, and let those go on that stood still.
+
+    Raises: NoJobs.
+    """
     jobs, letters = jobs_of(registry), registry.dead_letters
     if letters is None:
         raise NoJobs(reason="There is no queue for failed jobs here.")
@@ -170,14 +173,24 @@ def redrive(registry: Registry, arguments: Redrive, _caller: Caller) -> Redriven
         if not received:
             return Redriven(jobs=tuple(begun), dropped=dropped, done=True)
         for letter in received:
-            try:
-                if letter.job not in begun:
-                    jobs.retry(letter.job)
+            if letter.job not in begun:
+                if _goes_on(jobs, letter.job):
                     begun[letter.job] = None
-            except (JobNotFound, IllegalTransition):
-                dropped += 1
+                else:
+                    dropped += 1
             letters.remove(letter)
     return Redriven(jobs=tuple(begun), dropped=dropped, done=False)
+
+
+def _goes_on(jobs: Jobs, name: str) -> bool:
+    """Let a job go on that failed, or whose wake-up was lost; False if it is gone, or has ended otherwise."""
+    try:
+        job = jobs.resume(name)
+        if job.state == "failed":
+            job = jobs.retry(name)
+    except (JobNotFound, IllegalTransition):
+        return False
+    return not job.ended
 
 
 def spec_kind(spec: Spec) -> Kind:

@@ -127,6 +127,16 @@ class Jobs:
                 self._begin(after)
                 return after
 
+    def resume(self, job: str) -> Job:
+        """Let a job's chain of wake-ups go on, of which one was lost; if none was, it goes on sooner.
+
+        Raises: JobNotFound, TableUnavailable, QueueUnavailable.
+        """
+        found = self.get(job)
+        if not found.is_finished:
+            self._begin(found)
+        return found
+
     def forget(self, job: str) -> None:
         """Remove what the table holds of a job; nothing happens if it is gone.
 

@@ -362,6 +362,32 @@ def test_redrive_begins_each_failed_job_once(ask: Ask, world: World) -> None:
     assert [world.jobs.get(job).state for job in jobs] == ["queued", "queued", "succeeded"]
 
 
+def test_redrive_leaves_a_job_that_was_cancelled_since(ask: Ask, world: World) -> None:
+    job = submitted(ask)
+    world.fail(job)
+    world.jobs.retry(job)
+    world.jobs.cancel(job)
+
+    answer = ask("POST", "/jobs/redrive").document
+
+    assert answer == {"jobs": [], "dropped": 1, "done": True}
+    assert world.jobs.get(job).state == "cancelled"
+
+
+def test_redrive_lets_a_job_go_on_whose_wake_up_was_lost(ask: Ask, world: World) -> None:
+    job = submitted(ask)
+    world.take(job)
+    while world.queues.take():
+        pass
+    world.letters.waiting.append(DeadLetter(job=job, why={}, receipt="lost"))
+
+    answer = ask("POST", "/jobs/redrive").document
+
+    assert answer == {"jobs": [job], "dropped": 0, "done": True}
+    (sent,) = world.queues.waiting("attend")
+    assert (sent.wake_up.job, sent.wake_up.wake) == (job, world.jobs.get(job).wakes)
+
+
 def test_purge_takes_a_job_its_parts_and_their_files(ask: Ask, world: World, store: MemoryStore) -> None:
     job = submitted(ask)
     world.take(job).wait_for([Asked(kind="fold", by="local", key="f", spec={})])
