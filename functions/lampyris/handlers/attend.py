@@ -25,7 +25,7 @@ from lampyris.http.event import LambdaContext
 from lampyris.jobs import transitions
 from lampyris.jobs.attending import Attending
 from lampyris.jobs.duties import duties, work
-from lampyris.jobs.intake import asked_by
+from lampyris.jobs.intake import SETTLING_S, asked_by, may_be_followed
 from lampyris.jobs.job import Failure, with_log
 from lampyris.jobs.jobs import Jobs
 from lampyris.jobs.notifications import Notifying
@@ -37,6 +37,10 @@ _NEEDED_S = 20.0
 # Failed messages come again after a time that is drawn from twice as long an interval each time.
 _LONGEST_PAUSE_S = 300
 _DOUBLINGS = 8
+
+
+class _Settling(Exception):
+    """A put that others may follow is looked at when it comes again."""
 
 
 class PutOff(Protocol):
@@ -61,27 +65,32 @@ def handle(
     """Do what a batch of messages asks for, and name those that must come again."""
     failures = []
     for number, message in enumerate(event["Records"]):
-        has_time = number == 0 or remaining_s() >= _NEEDED_S
-        if not has_time or not _is_answered(message["body"], app, request_id):
-            _put_off(message, app)
-            failures.append({"itemIdentifier": message["messageId"]})
+        try:
+            if number == 0 or remaining_s() >= _NEEDED_S:
+                _answer(message, app, request_id)
+                continue
+            delay_s = _back_off_s(message, app)
+        except _Settling:
+            delay_s = SETTLING_S
+        except Exception as error:  # noqa: BLE001 - the others of the batch are not to blame
+            app.telemetry.error(error, request_id)
+            delay_s = _back_off_s(message, app)
+        failures.append({"itemIdentifier": message["messageId"]})
+        with suppress(QueueUnavailable):  # it comes again all the same, only later
+            app.put_off("attend", message["receiptHandle"], delay_s=delay_s)
     return {"batchItemFailures": failures}
 
 
-def _is_answered(body: str, app: App, request_id: str) -> bool:
-    try:
-        _answer(body, app, request_id)
-    except Exception as error:  # noqa: BLE001 - the others of the batch are not to blame
-        app.telemetry.error(error, request_id)
-        return False
-    return True
-
-
-def _answer(body: str, app: App, request_id: str) -> None:
+def _answer(message: Mapping[str, Any], app: App, request_id: str) -> None:
+    """Raises: _Settling; and whatever went wrong."""
+    body = message["body"]
     try:
         wake_up = decode_wake_up(body)
     except msgspec.DecodeError:
-        for created in read_created(body):
+        puts = list(read_created(body))
+        if _received(message) == 1 and any(map(may_be_followed, puts)):
+            raise _Settling from None
+        for created in puts:
             _begin(created, app, request_id)
     else:
         _attend(wake_up, app)
@@ -105,12 +114,13 @@ def _begin(created: Created, app: App, request_id: str) -> None:
         app.telemetry.error(error, request_id)
 
 
-def _put_off(message: Mapping[str, Any], app: App) -> None:
-    received = int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))
-    longest_s = min(_LONGEST_PAUSE_S, 2 ** min(received, _DOUBLINGS))
-    delay_s = 1 + int(app.draw() * longest_s)
-    with suppress(QueueUnavailable):  # it comes again all the same, only later
-        app.put_off("attend", message["receiptHandle"], delay_s=delay_s)
+def _back_off_s(message: Mapping[str, Any], app: App) -> int:
+    longest_s = min(_LONGEST_PAUSE_S, 2 ** min(_received(message), _DOUBLINGS))
+    return 1 + int(app.draw() * longest_s)
+
+
+def _received(message: Mapping[str, Any]) -> int:
+    return int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))
 
 
 @cache

@@ -5,10 +5,12 @@
     watch/{name}/data/...         the recipe is built once more, with all that stands below data/
 
 However often a put is announced, it makes one job; put once more, it makes another. Data that are put
-together make one as well, or a few: what counts is how the folder stands when a put is looked at.
+together make one as well: a put of data is looked at a while later, and asks for a build only if none has
+followed it by then. Which came last is the bucket's to say, so that no clock of ours counts.
 """
 
 import hashlib
+from itertools import islice
 from urllib.parse import unquote_plus
 
 import msgspec
@@ -18,7 +20,17 @@ from lampyris.domain.store import Entry, Store
 from lampyris.errors import InvalidName, MalformedRequest, ObjectNotFound
 from lampyris.handlers.s3_events import Created
 from lampyris.jobs.jobs import Asked
-from lampyris.jobs.specs import BatchSpec, TrainSpec, checked, model_of
+from lampyris.jobs.specs import LONGEST_RECIPE, WATCH, BatchSpec, TrainSpec, checked, model_of
+
+# How long after a put of data it is looked at.
+SETTLING_S = 60
+# More than this cannot be listed while a put is looked at.
+_MOST_FILES = 100_000
+
+
+def may_be_followed(created: Created) -> bool:
+    """Say whether a put is to be looked at a while later: of data, of which more may come."""
+    return created.encoded_key.startswith(WATCH) and not created.encoded_key.endswith("/recipe.toml")
 
 
 def asked_by(created: Created, store: Store) -> Asked | None:
@@ -44,20 +56,34 @@ def asked_by(created: Created, store: Store) -> Asked | None:
                 spec=msgspec.to_builtins(spec),
                 model=model,
             )
-        case ["watch", name, "recipe.toml"] | ["watch", name, "data", _, *_]:
+        case ["watch", name, "recipe.toml"]:
             return _build(check_model_name(name), created.by, store)
+        case ["watch", name, "data", _, *_]:
+            return _build(check_model_name(name), created.by, store, latest=key)
         case _:
             return None
 
 
-def _build(name: str, by: str, store: Store) -> Asked | None:
-    """Ask for a build of a watched recipe; None if there is no recipe yet, or no more."""
-    folder = f"watch/{name}/"
+def _build(name: str, by: str, store: Store, *, latest: str | None = None) -> Asked | None:
+    """Ask for a build of a watched recipe, if there is one, and `latest` is the latest of its data."""
+    folder = f"{WATCH}{name}/"
+    place = f"{folder}recipe.toml"
     try:
-        recipe = store.get(f"{folder}recipe.toml")
+        size_bytes = store.size_bytes(place)
+        if size_bytes > LONGEST_RECIPE:
+            raise MalformedRequest(
+                reason=f"{place} has {size_bytes:,} bytes; a recipe has {LONGEST_RECIPE:,} at most."
+            )
+        recipe = store.get(place)
     except ObjectNotFound:
         return None
-    data = list(store.list(f"{folder}data/"))
+    data = list(islice(store.list(f"{folder}data/"), _MOST_FILES + 1))
+    if len(data) > _MOST_FILES:
+        raise MalformedRequest(
+            reason=f"{folder}data/ holds more than {_MOST_FILES:,} files; put them there as one zip."
+        )
+    if latest is not None and latest not in _latest(data):
+        return None
     try:
         text = recipe.data.decode()
     except UnicodeDecodeError:
@@ -71,6 +97,12 @@ def _build(name: str, by: str, store: Store) -> Asked | None:
         spec=msgspec.to_builtins(spec),
         model=model_of(spec),
     )
+
+
+def _latest(data: list[Entry]) -> set[str]:
+    """Name what was written last; several, if the bucket tells no difference."""
+    last = max((entry.modified_at for entry in data), default=None)
+    return {entry.key for entry in data if entry.modified_at == last}
 
 
 def _place(folder: str, data: list[Entry]) -> str | None:

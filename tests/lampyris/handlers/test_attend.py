@@ -288,6 +288,22 @@ def test_an_s3_put_begins_one_job_however_often_it_is_announced(world: World) ->
     assert (job.kind, job.model, job.spec["input"]) == ("batch", "glow", "batch/glow/rows.csv")
 
 
+def test_data_that_are_put_together_begin_one_build_once_no_more_came_for_a_while(world: World) -> None:
+    world.store.put("watch/glow/recipe.toml", b'name = "glow"\n[dataset]\npath = "s3://b/data/x.csv"\n')
+    puts = [put_of(f"watch/glow/data/{number}.csv") for number in range(3)]
+
+    for number, one in enumerate(puts):
+        world.store.put(f"watch/glow/data/{number}.csv", b"a\n1\n")
+        assert world.attend(one) == ["m0"]
+    before = list(world.jobs.recent(limit=10))
+    assert world.attend(*puts, received=2) == []
+
+    assert before == []
+    assert world.put_off == [("attend r0", 60)] * 3
+    (job,) = world.jobs.recent(limit=10)
+    assert (job.kind, job.spec["data"]) == ("train", "watch/glow/data/")
+
+
 @pytest.mark.parametrize("key", ["batch/No%20Model/rows.csv", "watch/glow/recipe.toml", "batch/%FF/rows.csv"])
 def test_a_put_that_asks_for_nothing_that_can_be_done_is_logged_and_dropped(
     world: World, key: str, capsys: pytest.CaptureFixture[str]

@@ -1,13 +1,14 @@
 """Which job an S3 put begins."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from lampyris.adapters.memory_queues import MemoryQueues
+from lampyris.adapters.memory_store import MemoryStore
 from lampyris.adapters.memory_table import MemoryTable
 from lampyris.adapters.object_store import memory_store
-from lampyris.domain.store import Store
+from lampyris.domain.store import Store, Stored
 from lampyris.errors import InvalidName, MalformedRequest
 from lampyris.handlers.s3_events import Created
 from lampyris.jobs.intake import asked_by
@@ -78,6 +79,18 @@ def test_data_that_are_put_together_begin_one_build(store: Store) -> None:
     assert len({one.key for one in asked if one is not None}) == 1
 
 
+def test_put_of_data_that_another_has_followed_begins_nothing() -> None:
+    store = MemoryStore(now=lambda: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=len(written)))
+    written: list[str] = []
+    for key in ("recipe.toml", "data/a.csv", "data/b.csv"):
+        written.append(key)
+        store.put(f"watch/digits/{key}", RECIPE)
+
+    assert asked_by(put("watch/digits/data/a.csv"), store) is None
+    assert asked_by(put("watch/digits/data/b.csv"), store) is not None
+    assert asked_by(put("watch/digits/recipe.toml"), store) is not None
+
+
 @pytest.mark.parametrize(
     "key", ["data/rows.csv", "batch/rows.csv", "batch/glow/", "watch/digits/notes.txt", "watch/digits/data/x"]
 )
@@ -97,3 +110,16 @@ def test_recipe_that_is_none_is_refused(store: Store) -> None:
 
     with pytest.raises(MalformedRequest):
         asked_by(put("watch/digits/recipe.toml"), store)
+
+
+def test_recipe_that_is_too_large_is_refused_unread() -> None:
+    class Huge(MemoryStore):
+        def get(self, key: str) -> Stored:
+            raise AssertionError(f"{key} was read whole")
+
+        def size_bytes(self, key: str) -> int:
+            assert key == "watch/digits/recipe.toml"
+            return 5 * 2**30
+
+    with pytest.raises(MalformedRequest, match="65,536 at most"):
+        asked_by(put("watch/digits/recipe.toml"), Huge())
