@@ -6,6 +6,7 @@ What comes from elsewhere is kept in the user's cache, and fetched once.
 import hashlib
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,12 +17,14 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from lampyris.adapters.webhook import is_public
 from lampyris_build.data.bucket import find
 from lampyris_build.errors import DatasetBroken, DatasetMissing, InvalidRecipe, WriteFailed
 
 _BLOCK_BYTES: Final = 8 * 1024**2
 _TIMEOUT_S: Final = 30.0
 _MAX_REDIRECTS: Final = 10
+_only_public: ContextVar[bool] = ContextVar("only_public", default=False)
 _kept_in: ContextVar[Path | None] = ContextVar("kept_in", default=None)
 
 
@@ -63,6 +66,16 @@ def keeping(folder: Path) -> Iterator[None]:
         yield
     finally:
         _kept_in.reset(token)
+
+
+@contextmanager
+def only_public() -> Iterator[None]:
+    """Fetch from hosts on the public internet alone, within: who names them may reach no network of ours."""
+    token = _only_public.set(True)
+    try:
+        yield
+    finally:
+        _only_public.reset(token)
 
 
 def cache_folder() -> Path:
@@ -117,7 +130,7 @@ def _download(url: str) -> Iterator[bytes]:
                 follow_redirects=True,
                 max_redirects=_MAX_REDIRECTS,
                 timeout=_TIMEOUT_S,
-                event_hooks={"request": [_only_https]},
+                event_hooks={"request": [_check_request]},
             ) as client,
             client.stream("GET", url, headers={"accept-encoding": "identity"}) as answer,
         ):
@@ -134,11 +147,21 @@ def _download(url: str) -> Iterator[bytes]:
         ) from None
 
 
-def _only_https(request: httpx.Request) -> None:
-    if request.url.scheme != "https":
-        raise DatasetMissing(
-            path=str(request.url), wanted="an https URL led there, and only https is followed."
-        )
+def _check_request(request: httpx.Request) -> None:
+    """Look at an address, and at each that it leads to, before it is asked. Raises: DatasetMissing."""
+    url = request.url
+    if url.scheme != "https":
+        raise DatasetMissing(path=str(url), wanted="an https URL led there, and only https is followed.")
+    if _only_public.get() and not _is_public(url.host, url.port or 443):
+        raise DatasetMissing(path=str(url), wanted="its host is not on the public internet.")
+
+
+def _is_public(host: str, port: int) -> bool:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, ValueError):
+        return True  # it cannot be reached either, which is told as always
+    return all(is_public(str(one[4][0])) for one in found)
 
 
 def _from_bucket(url: str) -> Path:

@@ -9,7 +9,7 @@ from lampyris.jobs.jobs import Asked
 from lampyris.jobs.specs import TrainSpec
 from lampyris_build.jobs.checkpoints import discard_checkpoints
 from lampyris_build.jobs.parts import part
-from lampyris_build.jobs.recipes import recipe_of_job
+from lampyris_build.jobs.recipes import check_parts, recipe_of_job
 from lampyris_build.jobs.worker import Work
 from lampyris_build.pipeline import fit_fold, load, start_torch
 from lampyris_build.recipe import Recipe
@@ -29,11 +29,12 @@ class FoldSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def send_out(work: Work, spec: TrainSpec, recipe: Recipe) -> bool:
     """Have the folds trained, if the recipe wants any; True if the job was let go until they are.
 
-    Raises: JobLost, Unavailable.
+    Raises: InvalidRecipe, JobLost, Unavailable.
     """
     count = _sent_out(spec, recipe)
     if count == 0 or work.job.children > 0:
         return False
+    check_parts(recipe, "evaluation.folds", count)
     work.hold.beat(Progress(stage="folds", steps=count, unit="folds"))
     work.hold.wait_for(
         [

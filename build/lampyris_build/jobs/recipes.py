@@ -5,11 +5,13 @@ Who may ask for a job may not, by that, read the worker's disk or run programs t
 
 import importlib
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
 
-from lampyris.jobs.specs import INPUTS, with_digest
+from lampyris.errors import MalformedRequest
+from lampyris.jobs.specs import input_key, with_digest
 from lampyris_build.errors import InvalidRecipe
 from lampyris_build.recipe import Recipe, read_recipe
 from lampyris_build.recipe.models import (
@@ -23,6 +25,8 @@ from lampyris_build.recipe.sources import FileSource, NpySource
 
 # The packages of the image whose estimators a recipe may name.
 _ESTIMATORS: Final = "sklearn"
+# Each part is a job, which costs several messages and a document; their parent reads them all.
+_MOST_PARTS: Final = 1000
 _OWN: Final = "Build it with `lampyris build` on your machine, and publish the bundle."
 
 
@@ -55,6 +59,14 @@ def check_for_job(recipe: Recipe, *, bucket: str) -> None:
                     _check_place(recipe, "dataset.targets", section.targets, bucket)
 
 
+def check_parts(recipe: Recipe, key: str, parts: int) -> None:
+    """Raises: InvalidRecipe if a job would have more parts than one may."""
+    if parts > _MOST_PARTS:
+        raise InvalidRecipe(
+            recipe=recipe.name, reason=f"{key} is {parts:,}; a job has {_MOST_PARTS:,} parts at most."
+        )
+
+
 def _sections(value: Any) -> Iterator[msgspec.Struct]:
     match value:
         case msgspec.Struct():
@@ -69,13 +81,15 @@ def _sections(value: Any) -> Iterator[msgspec.Struct]:
 def _check_place(recipe: Recipe, key: str, place: str, bucket: str) -> None:
     if place.startswith("https://"):
         return
-    named = place.removeprefix(f"s3://{bucket}/")
-    if named == place or not named.startswith(INPUTS) or ".." in named.split("/"):
-        raise InvalidRecipe(
-            recipe=recipe.name,
-            reason=f"{key} is {_shown(place, bucket)!r}, which no job reads; it can be https://…, or stand "
-            "below data/ in the deployment's bucket (POST /data puts it there).",
-        )
+    with suppress(MalformedRequest):
+        if place.startswith("s3://"):  # all else is a place on this disk
+            input_key(place, key, bucket)
+            return
+    raise InvalidRecipe(
+        recipe=recipe.name,
+        reason=f"{key} is {_shown(place, bucket)!r}, which no job reads; it can be https://…, or stand "
+        "below data/ in the deployment's bucket (POST /data puts it there).",
+    )
 
 
 def _shown(place: str, bucket: str) -> str:

@@ -12,7 +12,7 @@ from lampyris.errors import JobLost, LampyrisError, Unavailable
 from lampyris.jobs.holding import Beating, Hold
 from lampyris.jobs.job import Failure
 from lampyris_build.data.bucket import reading
-from lampyris_build.data.fetch import keeping
+from lampyris_build.data.fetch import keeping, only_public
 from lampyris_build.errors import DatasetMissing
 from lampyris_build.jobs.checkpoints import Checkpoints
 from lampyris_build.jobs.following import Following, LastWords, out_of_time
@@ -47,7 +47,12 @@ def run_job(hold: Hold, worker: Worker, *, following: type[Following] = Followin
         folder=folder,
     )
     try:
-        with suppress(JobLost), reading(worker.bucket, worker.store), keeping(family / "data"):
+        with (
+            suppress(JobLost),
+            reading(worker.bucket, worker.store),
+            keeping(family / "data"),
+            only_public(),
+        ):
             _attempt(work)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -15,7 +15,7 @@ from lampyris.jobs.jobs import Asked
 from lampyris.jobs.specs import TuneSpec
 from lampyris_build.jobs.checkpoints import fetch_checkpoint
 from lampyris_build.jobs.parts import part
-from lampyris_build.jobs.recipes import check_for_job, recipe_of_job
+from lampyris_build.jobs.recipes import check_for_job, check_parts, recipe_of_job
 from lampyris_build.jobs.results import finish, put_result
 from lampyris_build.jobs.worker import Work
 from lampyris_build.pipeline import build, check_recipe, load, start_torch
@@ -42,6 +42,7 @@ def tune(work: Work) -> None:
         recipe = msgspec.structs.replace(
             recipe, tune=msgspec.structs.replace(recipe.tune, trials=spec.trials)
         )
+    check_parts(recipe, "tune.trials", recipe.tune.trials)
     check_recipe(recipe)
     check_space(recipe)
     children = _Children(work, recipe)

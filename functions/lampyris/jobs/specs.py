@@ -141,7 +141,7 @@ def checked(spec: Spec, bucket: str) -> Spec:
         check_model_name(spec.model)
         _check_version(spec.version)
     if isinstance(spec, BatchSpec):
-        return msgspec.structs.replace(spec, input=_key(spec.input, "input", bucket))
+        return msgspec.structs.replace(spec, input=input_key(spec.input, "input", bucket))
     data = None if spec.data is None else _data(spec.data, bucket)
     _check_recipe(spec.recipe, has_data=data is not None)
     return msgspec.structs.replace(spec, data=data)
@@ -166,10 +166,10 @@ def _data(data: str, bucket: str) -> str:
                 "https://…#sha256=<64 hexadecimal digits>."
             )
         return data
-    return _key(data, "data", bucket)
+    return input_key(data, "data", bucket)
 
 
-def _key(place: str, member: str, bucket: str) -> str:
+def input_key(place: str, member: str, bucket: str) -> str:
     """Return the key, or the prefix with its slash, that a member names in the bucket."""
     key = place
     if place.startswith(_S3):

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from lampyris_build.data.fetch import cache_folder, local_path
+from lampyris_build.data.fetch import cache_folder, local_path, only_public
 from lampyris_build.errors import DatasetBroken, DatasetMissing, InvalidRecipe, WriteFailed
 
 DATA = b"a,b\n1,2\n"
@@ -122,6 +122,13 @@ def test_redirect_is_followed_to_https_alone(site: Site) -> None:
     assert local_path(f"{site.url}/old", SHA256).read_bytes() == DATA
     with pytest.raises(DatasetMissing, match=r"http://127\.0\.0\.1:9/rows\.csv.*only https is followed"):
         local_path(f"{site.url}/worse", "1" * 64)
+
+
+def test_host_of_a_network_of_ours_is_not_asked_where_that_is_forbidden(site: Site) -> None:
+    with only_public(), pytest.raises(DatasetMissing, match="not on the public internet"):
+        local_path(f"{site.url}/some/rows.csv", SHA256)
+
+    assert site.asked == []
 
 
 def test_url_that_is_not_there_is_told(site: Site) -> None:

@@ -150,6 +150,12 @@ def test_worker_without_time_does_nothing_and_the_job_ends_with_the_reason(world
             'source = "npz"\npath = "s3://the-bucket/blobs/x.npz"',
             "no job reads",
         ),
+        (
+            'source = "sklearn"\nname = "digits"',
+            'source = "images"\npath = "s3://the-bucket/uploads/"',
+            "no job reads",
+        ),
+        ("[model]", "[evaluation]\nfolds = 5000\n\n[model]", "1,000 parts at most"),
     ],
 )
 def test_recipe_that_no_job_runs_is_refused_at_once_with_what_is_wrong(
@@ -187,6 +193,17 @@ def test_data_come_from_the_bucket_and_no_place_is_told(world: Any) -> None:
     assert world.store.get(ended.results["files"] + "model.onnx").data
     assert lost.failure.code == "dataset-missing"
     assert lost.failure.detail.startswith("There is no dataset at data/none.npz")
+
+
+def test_job_reaches_no_host_but_public_ones(world: Any) -> None:
+    private = f'source = "npz"\npath = "https://127.0.0.1/x.npz"\nsha256 = "{"0" * 64}"'
+
+    ended = world.run(
+        world.submit("train", spec(RECIPE.replace('source = "sklearn"\nname = "digits"', private)))
+    )
+
+    assert (ended.state, ended.failure.code, ended.attempts) == ("failed", "dataset-missing", 1)
+    assert "not on the public internet" in ended.failure.detail
 
 
 def test_broken_data_are_told_without_the_folder_that_they_were_in(world: Any) -> None:
