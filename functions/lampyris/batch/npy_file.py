@@ -15,8 +15,8 @@ from lampyris.batch.room import Room
 from lampyris.batch.rows import Chunk, decode_rows
 from lampyris.domain.signature import Signature
 from lampyris.domain.store import Store
-from lampyris.domain.tensors import NUMPY_OF, Array
-from lampyris.errors import InputChanged, InvalidInput, MalformedRequest
+from lampyris.domain.tensors import NUMPY_OF, Array, check_inputs
+from lampyris.errors import InputChanged, InvalidInput, InvalidRequest, MalformedRequest
 from lampyris.http.predictions.npy import read_header, read_npy
 from lampyris.http.predictions.rows import only_input
 
@@ -41,7 +41,8 @@ def split_npy(
 ) -> Iterator[Piece]:
     """Yield stretches of rows from byte `after` on.
 
-    Raises: InvalidInput if it is no such file, or none whose rows stand one behind the other.
+    Raises: InvalidInput if it is no such file, none whose rows stand one behind the other, or none for this
+        model.
     """
     only_input(signature, "a .npy file holds one array; give CSV or NDJSON with names")
     layout = _layout(store, key)
@@ -52,6 +53,7 @@ def split_npy(
         raise InvalidInput(
             reason=f"The rows of {key!r} hold no values: their shape is {list(layout.row_shape)}."
         )
+    _check_rows(layout, key, signature)
     row = max(0, after - layout.start) // layout.row_bytes
     while row < layout.rows:
         count = min(room.rows_of(layout.row_bytes), layout.rows - row)
@@ -95,6 +97,16 @@ def _fetch(store: Store, piece: Piece, layout: _Layout, first: int, count: int) 
         raise InputChanged(key=piece.key)
     values: Array = np.frombuffer(data, layout.dtype).reshape(count, *layout.row_shape)
     return values
+
+
+def _check_rows(layout: _Layout, key: str, signature: Signature) -> None:
+    """Find out before any row is read that no row of such a shape or dtype can be predicted."""
+    row = BytesIO()
+    npy.write_array(row, np.zeros((1, *layout.row_shape), layout.dtype), allow_pickle=False)
+    try:
+        check_inputs(signature, read_npy(row.getvalue(), signature))
+    except InvalidRequest as error:
+        raise InvalidInput(reason=f"The rows of {key!r} do not fit the model. {error}") from None
 
 
 def _layout(store: Store, key: str) -> _Layout:

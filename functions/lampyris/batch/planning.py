@@ -32,6 +32,8 @@ _LEAST_BYTES, _MOST_BYTES, _SHARDS = 8 * 2**20, 64 * 2**20, 256
 # Where no row tells how fast the model is.
 _UNKNOWN = Speed(batch_size=64, rows_per_s=1000.0)
 _SAMPLE_ROWS = 64
+# The job's document has a bit for each shard, and is written for each.
+_MOST_SHARDS = 100_000
 _PAGE_SHARDS, _PAGE_PIECES = 256, 8192
 # What is left of an invocation when a draft is laid down, in seconds.
 _DRAFT_S = 15.0
@@ -90,6 +92,11 @@ class Planning:
             rows=plan.rows,
         )
         for shard in shards:
+            if plan.shards == _MOST_SHARDS:
+                raise InvalidInput(
+                    reason=f"The input makes more than {_MOST_SHARDS:,} shards of {shard.rows:,} rows or so; "
+                    "ask for larger ones (shard_rows), or for several jobs."
+                )
             first = self._first(plan, shard, manifest) if plan.shards == 0 else plan.first
             self._page.append(shard)
             draft = _behind(draft, shard)

@@ -231,6 +231,27 @@ def test_wrong_columns_in_every_row_fail_the_job(world: Any, publish_linear: Any
     assert "Not one of the 50 rows has an answer. Row 1: " in job.failure.detail
 
 
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (np.zeros((50, 3), np.float32), "do not fit the model"),
+        (np.zeros((50, 8), np.complex64), "of which nothing is read"),
+        (np.zeros((50, 8), "U4"), "do not fit the model"),
+    ],
+)
+def test_array_of_the_wrong_shape_or_kind_is_refused_before_a_row_is_read(
+    values: Array, sentence: str, world: Any, publish_linear: Any, store: Any
+) -> None:
+    publish_linear()
+    store.put("data/in.npy", npy_of(values))
+
+    job = world.done(input="data/in.npy")
+
+    assert (job.state, job.failure.code) == ("failed", "invalid-input")
+    assert sentence in job.failure.detail
+    assert job.shards is None
+
+
 def test_version_is_the_one_that_was_meant_when_the_job_began(
     world: Any, publish_linear: Any, features: Array, store: Any
 ) -> None:
