@@ -6,18 +6,22 @@ All of it runs in the local cloud, from the project's own template, over HTTP.
 import platform
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from io import BytesIO
 from statistics import median
 from typing import Any, Final
 from uuid import uuid4
 
 import httpx
 import msgspec
+import numpy as np
 from rich.console import Console, Group
 from rich.table import Table
 
 from lampyris.jobs.prices import architecture_of, rate_usd_per_ms
 from lampyris_local.cloud.local_cloud import LocalCloud
+from lampyris_local.cloud.resources import client as aws_client
+from lampyris_local.cloud.stack import Place
 from subjects import ROOT
 
 _POLL_S: Final = 0.02
@@ -26,6 +30,8 @@ _LIMIT_S: Final = 900.0
 _RATE_USD_PER_S: Final = rate_usd_per_ms(8192, architecture_of(platform.machine())) * 1000
 _ENDED: Final = ("succeeded", "failed", "cancelled")
 # Long enough for some invocations of ten seconds, on the digits that scikit-learn brings.
+_MODEL: Final = "bench-digits"
+_ROWS: Final = 100_000
 _LONG: Final = """
 name = "bench-digits"
 seed = 7
@@ -47,6 +53,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     submitted_s: tuple[float, ...]
     first_step_cold_s: float
     first_step_warm_s: float
+    first_answer_cold_s: float
+    first_answer_warm_s: float
     whole_s: float
     whole_billed_s: float
     handed_over_s: float
@@ -66,22 +74,28 @@ def measure(
 ) -> Report:
     """Measure; `epochs` make the training that is handed over, in invocations of `time_limit_s`."""
     console.print("jobs: submitting, and the first step")
-    with _cloud() as client:
+    with _cloud() as (_, client):
         _submit(client, _spec(epochs=1))  # the first wakes the functions
         submitted_s = tuple(_timed_submission(client) for _ in range(submissions))
         _quiet(client)
-    with _cloud() as client:
+    with _cloud() as (cloud, client):
         cold_s = _first_step_s(client)
         warm_s = _first_step_s(client)
         console.print("jobs: one training, whole")
         whole = _run(client, _spec(epochs))
-    console.print(f"jobs: the same in invocations of {time_limit_s:g} s")
-    with _cloud(time_limit_s=time_limit_s) as client:
+        console.print("jobs: the first answer of a file")
+        answer_cold_s = _first_answer_s(cloud, "cold")
+        _quiet(client)
+        answer_warm_s = _first_answer_s(cloud, "warm")
+    console.print(f"jobs: the same training in invocations of {time_limit_s:g} s")
+    with _cloud(time_limit_s=time_limit_s) as (_, client):
         short = _run(client, _spec(epochs))
     return Report(
         submitted_s=submitted_s,
         first_step_cold_s=cold_s,
         first_step_warm_s=warm_s,
+        first_answer_cold_s=answer_cold_s,
+        first_answer_warm_s=answer_warm_s,
         whole_s=whole.seconds,
         whole_billed_s=whole.billed_s,
         handed_over_s=short.seconds,
@@ -100,16 +114,16 @@ class _Ended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def _cloud(time_limit_s: float | None = None) -> Iterator[httpx.Client]:
+def _cloud(time_limit_s: float | None = None) -> Iterator[tuple[LocalCloud, httpx.Client]]:
     with (
         LocalCloud(ROOT / "template.yaml", time_limit_s=time_limit_s) as cloud,
         httpx.Client(base_url=cloud.api_url, timeout=60) as client,
     ):
-        yield client
+        yield cloud, client
 
 
 def _spec(epochs: int) -> dict[str, Any]:
-    return {"kind": "train", "recipe": _LONG.format(epochs=epochs), "publish": "no"}
+    return {"kind": "train", "recipe": _LONG.format(epochs=epochs), "publish": "live"}
 
 
 def _submit(client: httpx.Client, spec: Mapping[str, Any]) -> str:
@@ -147,6 +161,27 @@ def _first_step_s(client: httpx.Client) -> float:
         time.sleep(_POLL_S)
 
 
+def _first_answer_s(cloud: LocalCloud, name: str) -> float:
+    """Return the time from putting a file for the model until its first answers are in the bucket."""
+    bucket = cloud.outputs["Bucket"]
+    with closing(aws_client("s3", Place(api_url=cloud.api_url, endpoint_url=cloud.endpoint_url))) as s3:
+        content = BytesIO()
+        np.save(content, np.zeros((_ROWS, 8, 8), np.uint8))
+        before = _answered(s3, bucket)
+        started_s = time.perf_counter()
+        s3.put_object(Bucket=bucket, Key=f"batch/{_MODEL}/{name}.npy", Body=content.getvalue())
+        while _answered(s3, bucket) == before:
+            if time.perf_counter() - started_s > _LIMIT_S:
+                raise RuntimeError(f"No answers came within {_LIMIT_S:g} s.")
+            time.sleep(_POLL_S)
+        return time.perf_counter() - started_s
+
+
+def _answered(s3: Any, bucket: str) -> int:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="jobs/")
+    return sum("/answers/" in found["Key"] for page in pages for found in page.get("Contents", []))
+
+
 def _run(client: httpx.Client, spec: Mapping[str, Any]) -> _Ended:
     started_s = time.perf_counter()
     job = _await_end(client, _submit(client, spec))
@@ -177,6 +212,8 @@ def as_table(report: Report) -> Group:
     table.add_row("submit, p99", f"{ordered[int(len(ordered) * 0.99)] * 1000:.0f} ms")
     table.add_row("first step of a training, cold", f"{report.first_step_cold_s:.1f} s")
     table.add_row("first step of a training, warm", f"{report.first_step_warm_s:.1f} s")
+    table.add_row(f"first answers of a file of {_ROWS:,} rows, cold", f"{report.first_answer_cold_s:.1f} s")
+    table.add_row("first answers of such a file, warm", f"{report.first_answer_warm_s:.1f} s")
     table.add_row("one training, whole", f"{report.whole_s:.1f} s, {report.whole_billed_s:.1f} s billed")
     table.add_row(
         f"the same in {report.invocations} invocations of {report.time_limit_s:g} s",
