@@ -1,14 +1,15 @@
 """`lampyris jobs follow`: a live bar on a terminal, lines in a pipe, until a job has ended."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Protocol, Self
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from lampyris.control.job_states import JobDetails
 from lampyris.control.jobs import OneJob
@@ -101,21 +102,31 @@ def _watcher(*, as_json: bool) -> Iterator[Watcher]:
         yield bar
 
 
+class _Told(Progress):
+    """A bar, and below it what is told of the job, which a narrow terminal has no room for beside it."""
+
+    told = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        if self.told:
+            yield Text(self.told)
+
+
 class Bar:
     """A bar on a terminal, and the job's log above it; a context manager."""
 
     def __init__(self, console: Console) -> None:
-        self._progress = Progress(
+        self._progress = _Told(
             SpinnerColumn(style="name"),
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
-            TextColumn("{task.fields[told]}", markup=False),
             TextColumn("{task.fields[cost]}", style="quiet"),
             TimeElapsedColumn(),
             console=console,
             transient=True,
         )
-        self._task: TaskID = self._progress.add_task("asking", total=None, told="", cost="")
+        self._task: TaskID = self._progress.add_task("asking", total=None, cost="")
         self._log: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
@@ -134,17 +145,17 @@ class Bar:
         for line in new_lines(self._log, job.log):
             self._progress.console.print(line, style="quiet", markup=False)
         self._log = job.log
+        self._progress.told = _told(job)
         self._progress.update(
             self._task,
             description=job.state if job.state != "running" else job.kind,
             total=job.progress.steps or None,
             completed=job.progress.step,
-            told=_told(job),
             cost=dollars(job.cost_usd),
         )
 
     def miss(self, reason: str) -> None:
-        self._progress.update(self._task, told=f"no answer, trying again: {reason}")
+        self._progress.told = f"no answer, trying again: {reason}"
 
 
 class Lines:

@@ -155,7 +155,20 @@ def test_bar_shows_stage_steps_metric_and_cost_with_the_log_above() -> None:
         bar.see(at(3, log=("epoch [3]",), cost_usd=0.0123))
 
     assert "epoch [3]" in text.getvalue()
-    assert "training, 3 of 9 epochs, loss 0.5 $0.012" in text.getvalue()
+    assert "$0.012" in text.getvalue()
+    assert "training, 3 of 9 epochs, loss 0.5" in text.getvalue()
+
+
+def test_narrow_terminal_shows_all_that_is_told_and_the_time() -> None:
+    text, theme = StringIO(), Theme({"quiet": "dim", "name": "cyan"})
+    console = Console(file=text, force_terminal=True, width=60, color_system=None, theme=theme)
+    parts = Parts(jobs=("a", "b", "c"), queued=1, running=2, succeeded=0, failed=0, cancelled=0)
+
+    with Bar(console) as bar:
+        bar.see(at(3, parts=parts, cost_usd=0.0123))
+
+    assert "$0.012 0:00:00" in text.getvalue()
+    assert "training, 3 of 9 epochs, loss 0.5; parts: 2 running, 1" in text.getvalue()
 
 
 @pytest.mark.parametrize(
