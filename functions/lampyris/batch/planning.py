@@ -33,7 +33,7 @@ _LEAST_BYTES, _MOST_BYTES, _SHARDS = 8 * 2**20, 64 * 2**20, 256
 _UNKNOWN = Speed(batch_size=64, rows_per_s=1000.0)
 _SAMPLE_ROWS = 64
 # The job's document has a bit for each shard, and is written for each.
-_MOST_SHARDS = 100_000
+_MOST_SHARDS = 30_000
 _PAGE_SHARDS, _PAGE_PIECES = 256, 8192
 # What is left of an invocation when a draft is laid down, in seconds.
 _DRAFT_S = 15.0

@@ -252,6 +252,16 @@ def test_array_of_the_wrong_shape_or_kind_is_refused_before_a_row_is_read(
     assert job.shards is None
 
 
+def test_input_of_too_many_shards_is_refused(world: Any, publish_linear: Any, store: Any) -> None:
+    publish_linear()
+    store.put("data/in.npy", npy_of(np.zeros((30_001, 8), np.float32)))
+
+    job = world.done(input="data/in.npy", shard_rows=1)
+
+    assert (job.state, job.failure.code) == ("failed", "invalid-input")
+    assert "30,000 shards" in job.failure.detail
+
+
 def test_version_is_the_one_that_was_meant_when_the_job_began(
     world: Any, publish_linear: Any, features: Array, store: Any
 ) -> None:
