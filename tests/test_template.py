@@ -634,6 +634,16 @@ def test_warm_environments_are_kept_where_a_number_of_them_is_given(resources: d
     assert otherwise == {"Ref": "AWS::NoValue"}
 
 
+def test_machine_job_that_never_fits_does_not_block_the_queue(resources: dict[str, Resource]) -> None:
+    actions = resources["MachineQueue"]["Properties"]["JobStateTimeLimitActions"]
+
+    assert {one["Reason"] for one in actions} == {
+        "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE",
+        "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT",
+    }
+    assert all((one["Action"], one["State"]) == ("CANCEL", "RUNNABLE") for one in actions)
+
+
 def test_outputs_name_what_a_client_needs() -> None:
     outputs = translate(TEMPLATE, {})["Outputs"]
 

@@ -57,7 +57,7 @@ class BatchMachines:
                         "numNodes": nodes,
                         "nodePropertyOverrides": [
                             {
-                                "targetNodes": f"0:{nodes - 1}",
+                                "targetNodes": "0:",  # as the definition has it: all, however many
                                 "containerOverrides": {
                                     "environment": [{"name": JOB_VARIABLE, "value": message.job}]
                                 },

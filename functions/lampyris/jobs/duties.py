@@ -45,7 +45,8 @@ def work(*, trains: bool, has_machines: bool) -> Callable[[Job], QueueName]:
         if job.compute == "batch":
             if not has_machines:
                 raise NoJobs(
-                    reason="This deployment has no machines to train on: its MachineSubnets are empty."
+                    reason="This deployment has no machines to train on: its MachineVpc is empty, or its "
+                    "TrainImage."
                 )
             return "machines"
         if not trains:
