@@ -9,10 +9,13 @@ import msgspec
 
 from lampyris.control.call import Caller
 from lampyris.control.verbs import VERBS, Verb
+from lampyris.errors import JobNotFound
 from lampyris_local.client import NoAnswer, connect, refusal
 from lampyris_local.deployment import Deployment
 
 _IN_BODY = ("POST", "PUT")
+# What an address leaves out: with one of them it would be that of something else.
+_NO_SEGMENTS = ("", ".", "..")
 
 
 class Api:
@@ -34,7 +37,7 @@ class Api:
         self._http.close()
 
     def ask(self, name: str, arguments: msgspec.Struct, caller: Caller | None = None) -> Any:
-        """Run a verb there, and return its answer. Raises: Refused, NoAnswer."""
+        """Run a verb there, and return its answer. Raises: Refused, NoAnswer, JobNotFound."""
         verb = next(one for one in VERBS if one.name == name)
         response = self._send(verb, arguments, caller)
         if not response.is_success:
@@ -44,6 +47,8 @@ class Api:
     def _send(self, verb: Verb, arguments: msgspec.Struct, caller: Caller | None) -> httpx.Response:
         members = {name: value for name, value in msgspec.to_builtins(arguments).items() if value is not None}
         in_path = {name: quote(str(members.pop(name)), safe="") for name in _named_in(verb.path, members)}
+        if "job" in in_path and in_path["job"] in _NO_SEGMENTS:
+            raise JobNotFound(job=in_path["job"])
         sent: dict[str, Any] = {"params": members}
         if verb.method in _IN_BODY:
             sent = {"content": msgspec.json.encode(members)}

@@ -37,7 +37,7 @@ def list_all(session: Session, job: str) -> None:
         print_json(files)
         return
     if not files:
-        remarks().print("The job has made no files yet.")
+        remarks().print("There are no files: a job has them when it has succeeded, for 30 days.")
         return
     table = new_table("file", "size", numbers=("size",))
     for file in files:
@@ -46,7 +46,7 @@ def list_all(session: Session, job: str) -> None:
 
 
 def fetch_all(session: Session, job: str, out: Path) -> None:
-    """Fetch the files of a job into a folder, those that are not there in their size.
+    """Fetch the files of a job into a folder. What stands there may be another job's, and is written over.
 
     Raises: NotFetched, Refused, NoAnswer.
     """
@@ -67,8 +67,7 @@ def fetch_all(session: Session, job: str, out: Path) -> None:
         for file in _files(session, job):
             task = progress.add_task(file.name, total=file.size_bytes)
             path = _place(out, file.name)
-            if not path.is_file() or path.stat().st_size != file.size_bytes:
-                _fetch(http, file, path, partial(progress.advance, task))
+            _fetch(http, file, path, partial(progress.advance, task))
             progress.remove_task(task)
             fetched.append(str(path))
     if session.as_json:

@@ -1,6 +1,7 @@
 """How jobs look: in a list, one by one, and what to type next about one."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from rich.text import Text
@@ -24,6 +25,8 @@ from lampyris_local.cli.output import (
 
 STYLES = {"succeeded": "good", "failed": "bad", "running": "name", "cancelled": "quiet"}
 _MINUTE_S, _HOUR_S = 60, 3600
+# What was asked for is at fault, and is still when the job is begun again.
+_ASKED_WRONGLY = frozenset({"invalid-recipe", "invalid-input", "invalid-tensor", "malformed-request"})
 
 
 def show_list(page: Page[JobState]) -> None:
@@ -47,7 +50,7 @@ def show_list(page: Page[JobState]) -> None:
                 job.kind,
                 job.model or "-",
                 Text(job.state, STYLES.get(job.state, "")),
-                progress_told(job.progress),
+                "" if job.state == "succeeded" else progress_told(job.progress),
                 str(job.attempts),
                 dollars(job.cost_usd),
                 date(job.created_at),
@@ -107,8 +110,11 @@ def next_steps(job: JobState, where: str) -> None:
         hint("To watch it", follow.format("follow"))
     elif job.state == "succeeded":
         hint("To fetch what it made", f"{follow.format('results')} --out DIR")
-        if job.kind in ("train", "tune") and job.model is not None:
-            hint("To see the model", f"{program()} models {job.model}{where}")
+        if isinstance(job, JobDetails) and "upload" in job.summary:
+            hint("To see the model, as soon as it is judged", f"{program()} models {job.model}{where}")
+            hint("To see why, if it was refused", f"{program()} rejected {job.model}{where}")
+    elif job.failure is not None and job.failure.code in _ASKED_WRONGLY:
+        hint("To ask for it anew, put right", f"{program()} jobs submit {job.kind} --help")
     else:
         hint("To begin it again, from where it was", follow.format("retry"))
 
@@ -172,8 +178,8 @@ def parts_told(parts: Parts) -> str:
 
 
 def dollars(cost_usd: float) -> str:
-    """Write what was paid: $1.20, $0.0031."""
-    return f"${cost_usd:.2f}" if cost_usd >= 1 or cost_usd == 0 else f"${cost_usd:.2g}"
+    """Write what was paid: $1.20, $0.0031, $0.00001."""
+    return f"${cost_usd:.2f}" if cost_usd >= 1 or cost_usd == 0 else f"${Decimal(f'{cost_usd:.2g}'):f}"
 
 
 def duration(seconds: float) -> str:

@@ -31,6 +31,7 @@ from lampyris.jobs.holding import Hold, take
 from lampyris.jobs.job import Failure, Progress
 from lampyris.jobs.jobs import Jobs
 from lampyris_local.cli.commands import app
+from lampyris_local.cli.jobs import dollars
 from lampyris_local.cloud.gateway import Gateway
 from lampyris_local.cloud.http_server import HttpServer
 from lampyris_local.cloud.invocation import Invocation
@@ -319,6 +320,60 @@ def test_submit_may_follow_at_once(run: Run, recipe: Path, world: World) -> None
 
     assert result.exit_code == 0
     assert "has succeeded" in result.stdout
+
+
+def test_model_is_shown_once_it_is_judged_and_its_refusal_too(run: Run, job: str, world: World) -> None:
+    world.take(job).succeed(results={}, summary={"upload": f"{job}-1"})
+
+    result = run("jobs", "show", job)
+
+    assert "models digits" in result.stderr
+    assert "rejected digits" in result.stderr
+
+
+def test_model_that_is_not_published_is_not_to_be_seen(run: Run, job: str, world: World) -> None:
+    world.take(job).succeed(results={}, summary={"score": 0.97})
+
+    result = run("jobs", "show", job)
+
+    assert "models digits" not in result.stderr
+
+
+def test_job_that_was_asked_for_wrongly_is_asked_for_anew(run: Run, job: str, world: World) -> None:
+    world.take(job).fail(Failure(code="invalid-recipe", detail="model.architecture is 'mpl'."))
+
+    result = run("jobs", "show", job)
+
+    assert "jobs submit train --help" in result.stderr
+    assert "jobs retry" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_name_that_no_job_has_is_no_other_address(run: Run, name: str) -> None:
+    shown = run("jobs", "show", name)
+    purged = run("jobs", "purge", name, "--yes")
+
+    assert (shown.exit_code, purged.exit_code) == (1, 1)
+    assert f"There is no job {name!r}" in shown.stderr
+    assert f"There is no job {name!r}" in purged.stderr
+
+
+def test_results_of_the_same_size_are_not_taken_for_each_other(
+    run: Run, job: str, world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "answers.npy").write_bytes(b"another job's")
+    world.store.put(f"jobs/{job}/1/answers.npy", b"this one's...")
+    world.take(job).succeed(results={"answers": f"jobs/{job}/1/answers.npy"}, summary={})
+
+    run("jobs", "results", job, "--out", tmp_path)
+
+    assert (tmp_path / "answers.npy").read_bytes() == b"this one's..."
+
+
+def test_dollars_are_no_powers_of_ten() -> None:
+    told = [dollars(paid) for paid in (0.0, 0.00001, 0.0123, 1.2)]
+
+    assert told == ["$0.00", "$0.00001", "$0.012", "$1.20"]
 
 
 def test_results_are_fetched_into_a_folder(run: Run, job: str, world: World, tmp_path: Path) -> None:

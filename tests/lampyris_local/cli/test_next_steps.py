@@ -2,6 +2,7 @@ import pytest
 
 from lampyris import errors
 from lampyris_local.cli.next_steps import hint_after
+from lampyris_local.client import Refused
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,12 @@ def test_error_names_the_command_that_explains_it(
     hint_after(error)
 
     assert capsys.readouterr().err.endswith(f"lampyris {command}\n")
+
+
+def test_refusal_of_the_api_names_the_command_that_helps(capsys: pytest.CaptureFixture[str]) -> None:
+    hint_after(Refused(status=404, problem="input-not-found", detail="There is nothing at 'data/x.csv'."))
+
+    assert capsys.readouterr().err.endswith("lampyris data put PATH\n")
 
 
 def test_error_that_explains_itself_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
