@@ -1,5 +1,6 @@
 """A batch job's worker: it plans, lets the shards be predicted, and gathers what came of them."""
 
+import logging
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,12 +12,25 @@ from lampyris.batch.plan import Outcome, Plan, Plans, is_plan_key
 from lampyris.batch.planning import Planning
 from lampyris.batch.predicting import Predicting
 from lampyris.domain.store import Store
-from lampyris.errors import Conflict, InvalidRequest, JobLost, NotFound, Unavailable
+from lampyris.errors import (
+    Conflict,
+    InvalidRequest,
+    JobLost,
+    NotFound,
+    QueueUnavailable,
+    StoreUnavailable,
+    TableUnavailable,
+    Unavailable,
+)
 from lampyris.jobs.holding import Beating, Hold
 from lampyris.jobs.job import Failure, Shards
 from lampyris.jobs.specs import BatchSpec
 from lampyris.serving.resolver import Resolver
 
+_log = logging.getLogger(__name__)
+# What these say is for the log: it names what the deployment is made of.
+_SERVICES = (StoreUnavailable, TableUnavailable, QueueUnavailable)
+_AWAY = "What the job needs of AWS did not answer; it is tried again."
 _encode = msgspec.json.Encoder().encode
 
 
@@ -59,7 +73,9 @@ class Working(msgspec.Struct, frozen=True, kw_only=True):
         except (InvalidRequest, NotFound, Conflict) as error:
             hold.fail(Failure(code=error.code, detail=str(error)))
         except Unavailable as error:
-            hold.fail(Failure(code=error.code, detail=str(error)), for_now=True)
+            _log.warning("A job failed for now.", exc_info=error)
+            detail = _AWAY if isinstance(error, _SERVICES) else str(error)
+            hold.fail(Failure(code=error.code, detail=detail), for_now=True)
 
     def _plan(self, hold: Hold, deadline_s: float) -> None:
         spec = msgspec.convert(hold.job.spec, BatchSpec)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from lampyris.domain.manifest import Manifest
 from lampyris.domain.tensors import Array
-from lampyris.errors import InferenceFailed
+from lampyris.errors import InferenceFailed, StoreUnavailable
 from lampyris.serving.infer import Inference
 
 ROWS = 1000
@@ -321,6 +321,20 @@ def test_shard_whose_workers_die_ends_with_a_reason_and_holds_up_no_other(
     shards = world.manifest(ended)["shards"]
     assert [shard.get("code") for shard in shards] == [None] * 4 + ["worker-lost"] + [None] * 5
     assert len(world.answers(ended)) == 900
+
+
+def test_nobody_is_told_what_a_service_said(
+    world: Any, publish_linear: Any, features: Array, store: Any
+) -> None:
+    publish_linear()
+    features[0, 0] = 66
+    store.put("data/in.npy", npy_of(features))
+    poison(world, StoreUnavailable(operation="get blobs/x", cause="arn:aws:sts::1:role/of-ours may not"))
+
+    job = world.done(input="data/in.npy")
+
+    assert (job.state, job.failure.code) == ("failed", "store-unavailable")
+    assert "of-ours" not in msgspec.json.encode(job).decode()
 
 
 class Poisoned:
