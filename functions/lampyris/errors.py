@@ -488,7 +488,8 @@ class IllegalTransition(Conflict):
     code = "illegal-transition"
 
     def __init__(self, *, job: str, state: str, wanted: str) -> None:
-        super().__init__(f"The job {job} has {state}: it cannot become {wanted} any more.")
+        verb = {"queued": "begun again", "cancelled": "cancelled"}[wanted]
+        super().__init__(f"The job {job} has {state}: it cannot be {verb} any more.")
         self.job = job
         self.state = state
         self.wanted = wanted
@@ -761,6 +762,6 @@ class WorkerLost(Unavailable):
 
     def __init__(self) -> None:
         super().__init__(
-            "The function ended while it ran this prediction, and nothing else: most likely it has too little "
-            "memory. Send fewer rows, or give it more memory."
+            "The function ended while it ran this prediction, and nothing else: most likely it has too "
+            "little memory. Send fewer rows, or give it more memory."
         )

@@ -1,7 +1,8 @@
 """A verb's arguments, as a request carries them: in its path, its query and its body."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, get_args, get_origin
+from collections.abc import Iterator, Mapping
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
@@ -71,5 +72,16 @@ def _read(name: str, text: str, type_: Any) -> Any:
 
 
 def _hint(type_: Any) -> str:
+    choices = [one for part in _parts(type_) if get_origin(part) is Literal for one in get_args(part)]
+    if choices:
+        return f" It can be {', '.join(choices)}."
     described = [meta.description for meta in get_args(type_)[1:] if isinstance(meta, msgspec.Meta)]
-    return f" It is to be {described[0][0].lower()}{described[0][1:]}" if described and described[0] else ""
+    return f" It means: {described[0][0].lower()}{described[0][1:]}" if described and described[0] else ""
+
+
+def _parts(type_: Any) -> Iterator[Any]:
+    """Yield a type and, of an annotated one or a union, all that it is made of."""
+    yield type_
+    if get_origin(type_) in (Annotated, Union, UnionType):
+        for part in get_args(type_):
+            yield from _parts(part)

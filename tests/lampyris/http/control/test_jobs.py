@@ -344,6 +344,7 @@ def test_job_that_succeeded_is_neither_cancelled_nor_begun_again(ask: Ask, world
     for way in ("cancel", "retry"):
         answer = ask("POST", f"/jobs/{job}/{way}")
         assert (answer.status, answer.document["code"]) == (409, "illegal-transition")
+        assert "any more" in answer.document["detail"]
 
 
 def test_redrive_begins_each_failed_job_once(ask: Ask, world: World) -> None:
@@ -463,6 +464,20 @@ def test_where_nothing_runs_there_are_no_jobs(store: MemoryStore) -> None:
 
     with pytest.raises(NoJobs, match="--endpoint"):
         list_all(registry, ListJobs(), Caller(by="ana", key="k"))
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ({"state": "odd"}, "It can be queued, running, succeeded, failed, cancelled."),
+        ({"limit": "0"}, "It means: how many items, at most."),
+    ],
+)
+def test_filter_that_is_none_says_what_it_can_be(ask: Ask, query: dict[str, str], told: str) -> None:
+    answer = ask("GET", "/jobs", query=query)
+
+    assert answer.status == 400
+    assert answer.document["detail"].endswith(told)
 
 
 def test_list_whose_time_is_over_says_where_it_goes_on(ask: Ask, world: World) -> None:
