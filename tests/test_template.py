@@ -682,6 +682,17 @@ def test_workers_write_below_jobs_and_what_they_publish_through_the_inbox(
     assert "s3:DeleteObject" not in batch
 
 
+def test_who_deals_with_messages_reads_what_it_needs_alone(resources: dict[str, Resource]) -> None:
+    attend, predictions = allowed(resources, "AttendRole"), allowed(resources, "PredictionsRole")
+    roles = of_type(resources, "AWS::IAM::Role")
+
+    assert attend["s3:GetObject"] == below("watch", "jobs")
+    assert predictions["s3:GetObject"] == below("models", "blobs", "tuned")
+    assert [name for name in roles if "sqs:ChangeMessageVisibility" in allowed(resources, name)] == [
+        "AttendRole"
+    ]
+
+
 def test_only_the_keep_function_forgets_jobs(resources: dict[str, Resource]) -> None:
     roles = of_type(resources, "AWS::IAM::Role")
 
