@@ -286,7 +286,7 @@ def predict(
     epilog=example(
         "lampyris local",
         "lampyris local --preload digits --idle 60",
-        'lampyris local --time-limit 10 --faults "kill=0.1,duplicate=0.2" --seed 7',
+        'lampyris local --time-limit 30 --faults "kill=0.1,duplicate=0.2" --seed 7',
     ),
     rich_help_panel=_HERE,
 )
