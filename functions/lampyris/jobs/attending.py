@@ -23,6 +23,10 @@ _SHARDS_AT_ONCE = 16
 # and of one that has ended.
 _DOUBLED, _DOUBLED_AT_END = 2, 5
 
+# Machines are called again after so many wake-ups without a sign of life, some 20 minutes: they take ten to
+# start, and each call starts others.
+_MACHINES_START = 8
+
 # Does what its name says for a job that has ended; may be done twice. Whatever it raises, it is tried again.
 Duty = Callable[[Job], None]
 
@@ -103,7 +107,8 @@ class Attending:
                 self._do_duties(job)
                 return
         if job.called:
-            if not _is_power_of_two(still):
+            patience = _MACHINES_START if job.compute == "batch" else 1
+            if still < patience or not _is_power_of_two(still):
                 return  # the message to its worker is on its way, and the more so the longer the queue is
         else:
             if not self._slots.acquire(job):

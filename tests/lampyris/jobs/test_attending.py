@@ -1,14 +1,18 @@
 """What becomes of a job, from when it is asked for until nothing is left to do for it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from lampyris.adapters.memory_queues import MemoryQueues
+from lampyris.adapters.memory_table import MemoryTable
 from lampyris.errors import JobLost, JobTooLarge, KeyReused
+from lampyris.jobs.attending import Attending
 from lampyris.jobs.holding import Hold
 from lampyris.jobs.job import Failure, Progress
-from lampyris.jobs.jobs import Asked
-from lampyris.jobs.slots import Limits
+from lampyris.jobs.jobs import Asked, Jobs
+from lampyris.jobs.slots import Limits, Slots
 from lampyris.jobs.wake_ups import WakeUp
 
 
@@ -253,3 +257,23 @@ def test_caller_who_asks_again_all_the_time_does_not_keep_a_dead_worker_alive(wo
         world.step()
 
     assert world.time_s < 150
+
+
+def test_machines_have_time_to_start_before_others_are_asked_for() -> None:
+    queues = MemoryQueues()
+    jobs = Jobs(MemoryTable(), queues, now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    attending = Attending(jobs, Slots(jobs, Limits()), work=lambda _: "machines", duties={})
+    jobs.submit(Asked(kind="train", by="ana", key="k", spec={}, compute="batch"))
+
+    called_s = []
+    while queues.time_s < 3600:
+        message = queues.take()
+        assert message is not None
+        if message.queue == "machines":
+            called_s.append(queues.time_s)
+        else:
+            attending.attend(message.wake_up)
+
+    assert called_s[0] < 60
+    assert called_s[1] > 900
+    assert len(called_s) <= 3
