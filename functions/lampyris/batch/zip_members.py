@@ -65,7 +65,9 @@ def list_members(store: Store, key: str, size_bytes: int) -> Iterator[Member]:
 
 
 def read_member(store: Store, piece: Piece, *, limit_bytes: int) -> bytes:
-    """Return what a member holds. Raises: InvalidImage if it is damaged, or unfolds to too much."""
+    """Return what a member holds. Raises: InvalidImage if it is damaged, or is or unfolds to too much."""
+    if piece.end - piece.start > limit_bytes:  # its neighbours must not suffer from one that fills the memory
+        raise InvalidImage(reason=f"The file has more than {limit_bytes:,} bytes in its zip.")
     data = bytes(store.get_range(piece.key, piece.start, piece.end - piece.start))
     if len(data) < _LOCAL.size or data[:4] != b"PK\x03\x04":
         raise InvalidImage(reason="The zip is damaged where this file should be.")
