@@ -9,7 +9,7 @@ from lampyris.errors import InvalidImage
 
 
 @pytest.mark.parametrize("is_deflated", [True, False])
-def test_member_that_would_fill_the_memory_is_refused_unread(is_deflated: bool) -> None:
+def test_member_that_would_fill_the_memory_is_refused_unread(*, is_deflated: bool) -> None:
     class Unread(MemoryStore):
         def get_range(self, key: str, start: int, length: int) -> memoryview:
             raise AssertionError(f"{length:,} bytes of {key} were read at {start}")
