@@ -62,7 +62,9 @@ class _Crew:
         batch = min(job.settings.batch_size, len(job.train))
         if batch < self._count:
             raise InvalidRecipe(reason=f"a batch of {batch} cannot be divided among {self._count} workers.")
-        told = to_bytes(job)
+        # As torchrun says, too: on how many machines the processes are.
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", self._count))
+        told = to_bytes(job, one_disk=here == self._count)
         if self._store is None:
             self._store = self._started()
         self._store.set(_nth(self._store.add("trainings", 1)), "begins")
