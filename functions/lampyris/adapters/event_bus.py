@@ -22,7 +22,8 @@ class EventBridge:
                     Entries=[{"Source": SOURCE, "DetailType": kind, "Detail": detail}]
                 )
         except CallFailed as error:
-            raise NotificationFailed(reason=f"EventBridge took no event: {error.cause}") from error
+            said = error.code or "it did not answer"
+            raise NotificationFailed(reason=f"EventBridge took no event: {said}.") from error
         for entry in answer["Entries"]:
             if "ErrorCode" in entry:
-                raise NotificationFailed(reason=f"EventBridge took no event: {entry['ErrorCode']}")
+                raise NotificationFailed(reason=f"EventBridge took no event: {entry['ErrorCode']}.")

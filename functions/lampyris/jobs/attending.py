@@ -8,16 +8,18 @@ Source: the lease by observation is that of the DynamoDB Lock Client (record ver
 two clocks to agree.
 """
 
+import logging
 import random
 from collections.abc import Callable, Iterable, Mapping
 
-from lampyris.errors import JobNotFound
+from lampyris.errors import JobNotFound, LampyrisError, NotificationFailed
 from lampyris.jobs import transitions
 from lampyris.jobs.job import Job
 from lampyris.jobs.jobs import Jobs
 from lampyris.jobs.slots import Slots
 from lampyris.jobs.wake_ups import LEASE_S, LONGEST_DELAY_S, QueueName, WakeUp
 
+_log = logging.getLogger(__name__)
 _SHARDS_AT_ONCE = 16
 # How often the time until the next wake-up is doubled while nothing happens: of a job whose worker may die,
 # and of one that has ended.
@@ -190,7 +192,9 @@ class Attending:
             try:
                 self._duties[name](job)
             except Exception as error:  # noqa: BLE001 - no duty may keep the others, or the chain, from going on
-                told[name] = str(error) or type(error).__name__
+                is_ours = isinstance(error, LampyrisError)
+                _log.warning("The duty %s of job %s failed: %s", name, job.id, error, exc_info=not is_ours)
+                told[name] = _said(error)
             else:
                 self._jobs.change(job.id, lambda one: transitions.duty_done(one, name, generation))  # noqa: B023 - called at once
         if told:
@@ -228,6 +232,13 @@ class Attending:
         if job.fruitless == 0:
             return 0
         return int(self._draw() * min(LONGEST_DELAY_S, 2**job.fruitless))
+
+
+def _said(error: Exception) -> str:
+    """Say in a job's log why a duty failed; what a service said of itself is for the function's."""
+    if isinstance(error, NotificationFailed):
+        return str(error)
+    return error.code if isinstance(error, LampyrisError) else type(error).__name__
 
 
 def _is_power_of_two(count: int) -> bool:

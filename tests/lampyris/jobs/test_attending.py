@@ -7,12 +7,13 @@ import pytest
 
 from lampyris.adapters.memory_queues import MemoryQueues
 from lampyris.adapters.memory_table import MemoryTable
-from lampyris.errors import JobLost, JobTooLarge, KeyReused
+from lampyris.errors import JobLost, JobTooLarge, KeyReused, StoreUnavailable
 from lampyris.jobs.attending import Attending
 from lampyris.jobs.holding import Hold
-from lampyris.jobs.job import Failure, Progress
+from lampyris.jobs.job import Failure, Job, Progress
 from lampyris.jobs.jobs import Asked, Jobs
 from lampyris.jobs.slots import Limits, Slots
+from lampyris.jobs.transitions import failed
 from lampyris.jobs.wake_ups import WakeUp
 
 
@@ -204,7 +205,7 @@ def test_duty_that_always_fails_is_given_up_and_keeps_no_other_from_being_done(
 
     ended = world.jobs.get(job.id)
     assert ended.duties == ()
-    assert "It is broken." in ended.log[-1]
+    assert ended.log[-1] == f"Gave up: {kind}: ValueError"
     assert bool(world.notified) == (kind != "notify")
     assert 20 * 3600 < world.time_s < 30 * 3600
 
@@ -277,3 +278,27 @@ def test_machines_have_time_to_start_before_others_are_asked_for() -> None:
     assert called_s[0] < 60
     assert called_s[1] > 900
     assert len(called_s) <= 3
+
+
+def test_duty_that_is_given_up_is_told_without_what_a_service_said(caplog: pytest.LogCaptureFixture) -> None:
+    def refused(_: Job) -> None:
+        raise StoreUnavailable(operation="put inbox/x", cause="role/of-ours may not")
+
+    queues = MemoryQueues()
+    jobs = Jobs(MemoryTable(), queues, now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    attending = Attending(
+        jobs,
+        Slots(jobs, Limits()),
+        work=lambda _: "train",
+        duties={"notify": refused, "bury": lambda _: None},
+    )
+    job = jobs.submit(asked())
+    jobs.change(job.id, lambda one: failed(one, Failure(code="bad-data", detail="No rows."), jobs.now()))
+
+    while (message := queues.take()) is not None:
+        attending.attend(message.wake_up)
+
+    ended = jobs.get(job.id)
+    assert ended.is_finished
+    assert ended.log == ("Gave up: notify: store-unavailable",)
+    assert "of-ours" in caplog.text
