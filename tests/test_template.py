@@ -730,11 +730,14 @@ def test_parameter_for_the_webhooks_secret_takes_what_the_standard_says_and_is_s
     parameter = yaml_parse(TEMPLATE)["Parameters"]["WebhookSecret"]
 
     assert parameter["NoEcho"] is True
-    for length in (24, 32, 64):
+    for length in range(24, 65):
         secret = "whsec_" + base64.b64encode(bytes(length)).decode()
         assert re.fullmatch(parameter["AllowedPattern"], secret)
     assert re.fullmatch(parameter["AllowedPattern"], "")
     assert not re.fullmatch(parameter["AllowedPattern"], "whsec_short")
+    # What is no base64 would end the function that attends before it did anything for any job.
+    assert not re.fullmatch(parameter["AllowedPattern"], "whsec_" + "A" * 33)
+    assert not re.fullmatch(parameter["AllowedPattern"], "whsec_" + "A" * 34 + "=")
     assert not re.fullmatch(parameter["AllowedPattern"], base64.b64encode(bytes(32)).decode())
 
 
