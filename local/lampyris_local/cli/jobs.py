@@ -25,6 +25,8 @@ from lampyris_local.cli.output import (
 
 STYLES = {"succeeded": "good", "failed": "bad", "running": "name", "cancelled": "quiet"}
 _MINUTE_S, _HOUR_S = 60, 3600
+# Below that many columns, a list tells less of each job rather than fold the names that are copied from it.
+_WIDE = 120
 # What was asked for is at fault, and is still when the job is begun again.
 _ASKED_WRONGLY = frozenset({"invalid-recipe", "invalid-input", "invalid-tensor", "malformed-request"})
 
@@ -33,27 +35,23 @@ def show_list(page: Page[JobState]) -> None:
     if not page.items:
         remarks().print("There are none." if page.next is None else "There are none yet among these.")
     else:
-        table = new_table(
-            "job",
-            "kind",
-            "model",
-            "state",
-            "progress",
-            "attempts",
-            "cost",
-            "created",
-            numbers=("attempts", "cost"),
-        )
+        more = ("progress", "attempts", "cost", "created") if answers().width >= _WIDE else ()
+        table = new_table("job", "kind", "model", "state", *more, numbers=("attempts", "cost"))
+        for column in (table.columns[0], table.columns[1], table.columns[3]):
+            column.no_wrap = True
         for job in page.items:
+            told = (
+                "" if job.state == "succeeded" else progress_told(job.progress),
+                str(job.attempts),
+                dollars(job.cost_usd),
+                date(job.created_at),
+            )
             table.add_row(
                 Text(job.job, "name"),
                 job.kind,
                 job.model or "-",
                 Text(job.state, STYLES.get(job.state, "")),
-                "" if job.state == "succeeded" else progress_told(job.progress),
-                str(job.attempts),
-                dollars(job.cost_usd),
-                date(job.created_at),
+                *told[: len(more)],
             )
         answers().print(table)
     page_hint(page.next)

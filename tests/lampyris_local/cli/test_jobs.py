@@ -1,6 +1,7 @@
 """Jobs from the command line, against the control function behind HTTP, with a bucket as moto serves it."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -57,6 +58,10 @@ class Letters:
 
     def remove(self, letter: DeadLetter) -> None:
         self.waiting.remove(letter)
+
+
+# What `lampyris` runs.
+COMMAND = [sys.executable, "-c", "from lampyris_local.cli.commands import main; main()"]
 
 
 class World:
@@ -279,9 +284,8 @@ def test_follow_prints_lines_in_a_pipe_until_the_job_has_ended(run: Run, job: st
 
 
 def test_ctrl_c_ends_the_watching_and_not_the_job(job: str, world: World) -> None:
-    command = [sys.executable, "-c", "from lampyris_local.cli.commands import main; main()"]
     following = subprocess.Popen(
-        [*command, "jobs", "follow", job, "--endpoint", world.api_url],
+        [*COMMAND, "jobs", "follow", job, "--endpoint", world.api_url],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -368,6 +372,23 @@ def test_results_of_the_same_size_are_not_taken_for_each_other(
     run("jobs", "results", job, "--out", tmp_path)
 
     assert (tmp_path / "answers.npy").read_bytes() == b"this one's..."
+
+
+def test_names_are_whole_in_a_list_on_a_narrow_terminal(job: str, world: World) -> None:
+    terminal, end = os.openpty()
+
+    subprocess.run(
+        [*COMMAND, "jobs", "list", "--endpoint", world.api_url],
+        stdout=end,
+        env=os.environ | {"COLUMNS": "80", "NO_COLOR": "1"},
+        check=True,
+    )
+    os.close(end)
+    lines = os.read(terminal, 4096).decode().splitlines()
+    os.close(terminal)
+
+    assert job in lines[2]
+    assert "queued" in lines[2]
 
 
 def test_dollars_are_no_powers_of_ten() -> None:
