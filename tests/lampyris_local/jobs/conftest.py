@@ -107,7 +107,10 @@ class Deployment:
 
     def publish_linear(self, model: str) -> None:
         self.bucket.put(f"inbox/{model}/u1/model.onnx", linear(self._folder / f"{model}.onnx"))
-        self.until(lambda: self.http.get(f"/models/{model}").status_code == 200)
+        self.wait_until_live(model)
+
+    def wait_until_live(self, model: str) -> None:
+        self.until(lambda: self.http.get(f"/models/{model}/aliases/live").status_code == 200)
 
     def predict(self, model: str, rows: Any) -> dict[str, Any]:
         outputs: dict[str, Any] = self.call("POST", f"/models/{model}/predict", json={"inputs": rows})
