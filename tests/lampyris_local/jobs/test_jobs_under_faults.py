@@ -85,7 +85,7 @@ def test_all_jobs_end_right_whatever_befalls_them(deployed: Any, weights: bytes,
             ]
         for number in range(PREDICTIONS):
             answer = json.loads(bytes(cloud.bucket.get(f"predictions/linear/n{number}.json").data))
-            assert answer["outputs"][0]["data"] == [direct[number]], answer
+            assert answer["outputs"][0]["data"] == direct[number], answer
         assert len(answered) == PREDICTIONS
         assert (trained["state"], trained["failure"]) == ("succeeded", None), cloud.faults_and_errors()
         upload = f"inbox/digits/{trained['summary']['upload']}"
