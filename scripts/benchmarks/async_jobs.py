@@ -71,7 +71,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measure(
-    console: Console, *, submissions: int = 100, epochs: int = 60, time_limit_s: float = 15.0
+    console: Console, *, submissions: int = 100, epochs: int = 60, time_limit_s: float = 20.0
 ) -> Report:
     """Measure; `epochs` make the training that is handed over, in invocations of `time_limit_s`."""
     console.print("jobs: submitting, and the first step")
