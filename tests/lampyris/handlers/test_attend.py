@@ -244,7 +244,7 @@ def test_work_for_machines_fails_with_a_reason_where_there_are_none(world: World
 
     failure = world.jobs.get(job.id).failure
     assert failure is not None
-    assert "MachineSubnets" in failure.detail
+    assert "MachineVpc" in failure.detail
 
 
 @pytest.mark.parametrize(
