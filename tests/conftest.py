@@ -9,6 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# No test asserts how long anything takes: machines are slow at times.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 TEST_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",
