@@ -225,7 +225,7 @@ def test_body_that_is_too_large_is_refused(ask: Any) -> None:
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
 def test_every_verb_is_answered(verb: Any, ask: Any) -> None:
-    path = verb.path.format(model="glow", alias="live", version=1, upload="glow-0")
+    path = verb.path.format(model="glow", alias="live", version=1, upload="glow-0", job="f" * 32)
 
     answer = ask(verb.method, path)
 
