@@ -1,6 +1,5 @@
 """Parquet as it is split, and as its rows are read."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,6 @@ from lampyris.errors import InvalidInput
 
 ROWS = 1000
 KEY = "data/in.parquet"
-
-reads_parquet = pytest.mark.skipif(find_spec("arro3") is None, reason="arro3-io is not installed")
 
 
 @pytest.fixture
@@ -89,7 +86,6 @@ def test_damaged_footer_is_refused_and_nothing_else_happens(
     assert refused > 20
 
 
-@reads_parquet
 @pytest.mark.parametrize("compression", ["snappy", "zstd", "none"])
 def test_rows_of_all_pieces_are_the_rows_of_the_file(
     store: Store, tmp_path: Path, features: Array, compression: str
@@ -112,7 +108,6 @@ def test_rows_of_all_pieces_are_the_rows_of_the_file(
     assert sum(shard.rows for shard in shards) == ROWS
 
 
-@reads_parquet
 def test_missing_and_misfitting_cells_fail_their_rows_alone(store: Store, tmp_path: Path) -> None:
     table = pa.table(
         {
@@ -141,7 +136,6 @@ def test_missing_and_misfitting_cells_fail_their_rows_alone(store: Store, tmp_pa
     assert "'age'" in chunk.failed[0].detail
 
 
-@reads_parquet
 def test_column_of_lists_is_a_row_each(store: Store, tmp_path: Path, features: Array) -> None:
     size_bytes = put(store, tmp_path, pa.table({"x": features[:50].tolist()}))
     (piece,) = split_parquet(store, KEY, size_bytes, Room(100, 100), after=0)
@@ -151,7 +145,6 @@ def test_column_of_lists_is_a_row_each(store: Store, tmp_path: Path, features: A
     np.testing.assert_allclose(chunk.rows[0].inputs["features"], features[:50])
 
 
-@reads_parquet
 def test_other_columns_than_the_models_are_refused_at_once(
     store: Store, tmp_path: Path, features: Array
 ) -> None:
