@@ -86,6 +86,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `called` says that it has its slots and that a worker was called: only then it may be taken. `waits` says
     that it needs no worker now: its children or its shards go on; a `gang` of children runs in its slots.
+    `turn` counts how often it began to need slots anew: those of a turn that is over are nobody's.
     `fruitless` counts the attempts since it came further. `duties` are what is left to do for a job that has
     ended, each of which may be done twice. `wakes` counts the wake-ups that keep it going, and `waker` is the
     token of the last, so that what is delivered twice makes no second chain of them.
@@ -109,6 +110,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempts: int = 0
     fruitless: int = 0
     called: bool = False
+    turn: int = 0
     waits: bool = False
     gang: bool = False
     progress: Progress = Progress()

@@ -26,11 +26,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Slots(msgspec.Struct, frozen=True, kw_only=True):
-    """`asked` counts who got a slot, also if it had it: who removes one finds out that it is wanted again."""
+    """Who holds a slot, and who waits for one: the names of jobs, each with the turn that it needs it for.
+
+    A turn that is over never comes again. So who finds that one is may remove it, however late.
+    """
 
     holders: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
-    asked: int = 0
 
 
 _decode = msgspec.json.Decoder(_Slots).decode
@@ -49,15 +51,15 @@ class Slots:
         always goes on.
         Raises: TableUnavailable.
         """
-        return all(self._take(key, most, job.id) for key, most in self._needed(job))
+        return all(self._take(key, most, _turn_of(job)) for key, most in self._needed(job))
 
     def release(self, job: Job) -> Sequence[str]:
         """Give back the slots of a job that needs them no more; return which jobs to call now.
 
         Raises: TableUnavailable.
         """
-        called = [one for key, most in self._needed(job) for one in self._give_back(key, most, job.id)]
-        return tuple(dict.fromkeys(called))
+        called = [one for key, most in self._needed(job) for one in self._give_back(key, most, _turn_of(job))]
+        return tuple(dict.fromkeys(map(_job_of, called)))
 
     def _needed(self, job: Job) -> list[tuple[str, int]]:
         if job.kind == "member":
@@ -68,49 +70,40 @@ class Slots:
             needed.append((f"slots#model#{job.model}", self._limits.by_model))
         return [*needed, ("slots#all", self._limits.in_all)]
 
-    def _take(self, key: str, most: int, job: str) -> bool:
+    def _take(self, key: str, most: int, turn: str) -> bool:
         def take(slots: _Slots) -> _Slots:
             holders, waiting = slots.holders, slots.waiting
-            if job not in holders:
-                if len(holders) >= most:
-                    holders = tuple(filter(self._is_needed, holders))
-                free = most - len(holders)
-                if free > 0 and job not in waiting[:free]:
-                    waiting = (*filter(self._is_needed, waiting[:free]), *waiting[free:])
-                if job not in waiting and len(waiting) < max(free, _MOST_WAITING):
-                    waiting = (*waiting, job)
-                if free <= 0 or job not in waiting[:free]:
-                    return _Slots(holders=holders, waiting=waiting, asked=slots.asked)
-                holders = (*holders, job)
-            return _Slots(
-                holders=holders,
-                waiting=tuple(one for one in waiting if one != job),
-                asked=slots.asked + 1,
-            )
-
-        return job in self._change(key, take).holders
-
-    def _give_back(self, key: str, most: int, job: str) -> Sequence[str]:
-        """Give a slot back, or the place of one who waits; return those who may have a free slot now."""
-
-        def give_back(slots: _Slots) -> _Slots:
-            # It is read here, after the slots: if it takes them again meanwhile, these have changed.
-            if self._is_needed(job):
+            if turn in holders:
                 return slots
-            return _Slots(
-                holders=tuple(one for one in slots.holders if one != job),
-                waiting=tuple(one for one in slots.waiting if one != job),
-                asked=slots.asked,
-            )
+            if len(holders) >= most:
+                holders = tuple(filter(self._is_needed, holders))
+            free = most - len(holders)
+            if free > 0 and turn not in waiting[:free]:
+                waiting = (*filter(self._is_needed, waiting[:free]), *waiting[free:])
+            if turn not in waiting and len(waiting) < max(free, _MOST_WAITING):
+                waiting = (*waiting, turn)
+            if free > 0 and turn in waiting[:free]:
+                return _Slots(holders=(*holders, turn), waiting=_without(waiting, turn))
+            return _Slots(holders=holders, waiting=waiting)
 
-        slots = self._change(key, give_back)
+        return turn in self._change(key, take).holders
+
+    def _give_back(self, key: str, most: int, turn: str) -> Sequence[str]:
+        """Give a slot back, or the place of one who waits; return those who may have a free slot now."""
+        slots = self._change(
+            key,
+            lambda slots: _Slots(
+                holders=_without(slots.holders, turn), waiting=_without(slots.waiting, turn)
+            ),
+        )
         return slots.waiting[: max(0, most - len(slots.holders))]
 
-    def _is_needed(self, job: str) -> bool:
+    def _is_needed(self, turn: str) -> bool:
         try:
-            return self._jobs.get(job).needs_slot
+            job = self._jobs.get(_job_of(turn))
         except JobNotFound:
             return False
+        return job.needs_slot and _turn_of(job) == turn
 
     def _change(self, key: str, change: Callable[[_Slots], _Slots]) -> _Slots:
         for _ in range(_TRIES):
@@ -134,3 +127,15 @@ class Slots:
             return self._jobs.table.get(key)
         except ItemNotFound:
             return None
+
+
+def _turn_of(job: Job) -> str:
+    return f"{job.id}@{job.turn}"
+
+
+def _job_of(turn: str) -> str:
+    return turn.partition("@")[0]
+
+
+def _without(turns: tuple[str, ...], turn: str) -> tuple[str, ...]:
+    return tuple(one for one in turns if one != turn)

@@ -157,7 +157,15 @@ def woken(job: Job, now: datetime) -> Job:
     """Let a job that waited be taken by a worker again: what it waited for is there."""
     if not job.waits:
         return job
-    return replace(job, state="running", waits=False, called=False, beat=job.beat + 1, changed_at=now)
+    return replace(
+        job,
+        state="running",
+        waits=False,
+        called=False,
+        turn=job.turn if job.needs_slot else job.turn + 1,
+        beat=job.beat + 1,
+        changed_at=now,
+    )
 
 
 def shard_done(
@@ -247,6 +255,7 @@ def retried(job: Job, now: datetime) -> Job:
         job,
         state="queued",
         called=False,
+        turn=job.turn + 1,
         waits=job.children > 0 or job.shards is not None,
         generation=job.generation + 1,
         beat=job.beat + 1,

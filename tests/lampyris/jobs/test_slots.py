@@ -152,3 +152,27 @@ def test_who_waited_and_is_gone_keeps_nobody_behind_it(worlds: Any, asking: Call
     world.jobs.forget(second.id)
 
     assert slots.acquire(third)
+
+
+def test_job_that_begins_again_while_it_gives_its_slots_back_keeps_none_out_of_turn(
+    worlds: Any, asking: Callable[..., Any]
+) -> None:
+    """Else it would wait for its caller's slot with its model's, and who has the former for the latter."""
+    world = worlds(limits=Limits(by_tenant=1, by_model=1))
+    slots = Slots(world.jobs, world.limits)
+    job, other = (world.jobs.submit(asking(number, STEP, model="digits")) for number in range(2))
+    assert slots.acquire(job)
+    ended = world.jobs.cancel(job.id)
+    begins = [world.calls + 2]  # its caller's slot is given back, and no other yet
+
+    def fault(number: int) -> None:
+        if number in begins:
+            begins.clear()
+            world.jobs.retry(job.id)
+
+    world._fault = fault
+    slots.release(ended)
+
+    assert begins == []
+    assert slots.acquire(other)
+    assert not slots.acquire(world.jobs.get(job.id))
