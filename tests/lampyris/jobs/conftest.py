@@ -43,6 +43,8 @@ FUNCTION_S, STEP_S = 100.0, 10.0  # how long a function may run, and how long a 
 REDELIVERED_S = 60.0  # after that, a message comes again whose function died
 TRAIN_RECEIVES = 3  # so often; then it lies among the dead letters
 ROWS = 7
+# Attempts in a row: in the worst of these worlds, of twenty workers one comes as far as the next checkpoint.
+PATIENT = 200
 MOST_HALTED = 4
 MOST_WAITING = 100  # messages at once, for each job; more would be such that make each other
 
@@ -266,7 +268,7 @@ class World:
                     key=str(number),
                     spec=fold,
                     model=hold.job.model,
-                    max_attempts=50,
+                    max_attempts=PATIENT,
                 )
                 for number, fold in enumerate(folds)
             ]
@@ -459,7 +461,7 @@ def expected(spec: dict[str, Any]) -> object:
 
 
 def asked(number: int, spec: dict[str, Any], **others: Any) -> Asked:
-    fields: dict[str, Any] = {"by": "ana", "max_attempts": 50} | others
+    fields: dict[str, Any] = {"by": "ana", "max_attempts": PATIENT} | others
     return Asked(kind="train", key=str(number), spec=spec, **fields)
 
 
