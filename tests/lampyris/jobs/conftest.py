@@ -261,18 +261,12 @@ class World:
         """Let the folds be trained, then put together what they did."""
         folds = hold.job.spec["folds"]
         if hold.job.children < len(folds):
-            asked = [
-                Asked(
-                    kind="fold",
-                    by=hold.job.by,
-                    key=str(number),
-                    spec=fold,
-                    model=hold.job.model,
-                    max_attempts=PATIENT,
-                )
-                for number, fold in enumerate(folds)
-            ]
-            hold.wait_for(asked)
+            hold.wait_for(
+                [
+                    asked(number, fold, kind="fold", by=hold.job.by, model=hold.job.model)
+                    for number, fold in enumerate(folds)
+                ]
+            )
             return
         yield 1.0
         children = [self.jobs.get(child) for child in hold.job.child_ids]
@@ -461,8 +455,8 @@ def expected(spec: dict[str, Any]) -> object:
 
 
 def asked(number: int, spec: dict[str, Any], **others: Any) -> Asked:
-    fields: dict[str, Any] = {"by": "ana", "max_attempts": PATIENT} | others
-    return Asked(kind="train", key=str(number), spec=spec, **fields)
+    fields: dict[str, Any] = {"kind": "train", "by": "ana", "max_attempts": PATIENT} | others
+    return Asked(key=str(number), spec=spec, **fields)
 
 
 @pytest.fixture(scope="session")

@@ -130,7 +130,7 @@ def test_child_whose_parent_died_before_it_waited_is_found_by_the_next_and_runs_
 ) -> None:
     world = worlds()
     job = world.jobs.submit(asking(0, {"folds": [{"steps": 2}] * 2}))
-    world.jobs.submit_child(job, 0, Asked(kind="fold", by="ana", key="0", spec={"steps": 2}, max_attempts=50))
+    world.jobs.submit_child(job, 0, asking(0, {"steps": 2}, kind="fold"))
 
     world.run()
 
