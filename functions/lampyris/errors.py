@@ -506,7 +506,7 @@ class JobLost(Conflict):
 
 
 class InputChanged(Conflict):
-    """An object was overwritten or deleted while a batch was reading it."""
+    """An object of a batch's input was overwritten after it was planned."""
 
     code = "input-changed"
 

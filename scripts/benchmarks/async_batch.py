@@ -26,13 +26,13 @@ from rich.table import Table
 
 from lampyris.adapters.folder_store import FolderStore
 from lampyris.batch.batch_size import Speeds
-from lampyris.batch.formats import InputObject, objects_of, split
+from lampyris.batch.formats import objects_of, split
 from lampyris.batch.plan import AnswerFormat, Format, Plan, Shard
 from lampyris.batch.predicting import Predicting
 from lampyris.batch.room import shards_of
 from lampyris.bootstrap import Serving, read_settings, wire_loading, wire_serving
 from lampyris.domain.manifest import Manifest
-from lampyris.domain.store import Store
+from lampyris.domain.store import Entry, Store
 from lampyris.domain.tensors import Array
 from subjects import Subjects
 
@@ -180,7 +180,7 @@ class _Bench:
         )
 
     def _shards(self, plan: Plan, manifest: Manifest) -> list[Shard]:
-        def pieces_of(found: InputObject) -> list[Shard]:
+        def pieces_of(found: Entry) -> list[Shard]:
             return list(
                 shards_of(
                     lambda room: split(

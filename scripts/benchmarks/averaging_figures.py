@@ -10,7 +10,7 @@ S3, of functions and of machines. A member of N takes batches N times smaller.
 import argparse
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import replace
@@ -414,13 +414,13 @@ class _Counting(MemoryStore):
         self.read_bytes += len(found.data)
         return found
 
-    def get_range(self, key: str, start: int, length: int) -> memoryview:
-        data = memoryview(super().get(key).data)[start : start + length]
+    def get_range(self, key: str, start: int, length: int, etag: str | None = None) -> memoryview:
+        data = super().get_range(key, start, length, etag)
         self.read_bytes += len(data)
         return data
 
-    def create(self, key: str, data: bytes) -> None:
-        super().create(key, data)
+    def create(self, key: str, data: bytes, headers: Mapping[str, str] | None = None) -> None:
+        super().create(key, data, headers)
         self.written_bytes += len(data)
 
 

@@ -49,20 +49,25 @@ class FolderStore:
             now = _etag(os.fstat(file.fileno()))
             return None if now == etag else Stored(data=file.read(), etag=now)
 
-    def get_range(self, key: str, start: int, length: int) -> memoryview:
+    def get_range(self, key: str, start: int, length: int, etag: str | None = None) -> memoryview:
         with self._reading(key) as file:
+            if etag not in {None, _etag(os.fstat(file.fileno()))}:
+                raise ObjectChanged(key=key)
             file.seek(start)
             return memoryview(file.read(length))
 
-    def size_bytes(self, key: str) -> int:
+    def head(self, key: str) -> Entry:
         with self._reading(key) as file:
-            return os.fstat(file.fileno()).st_size
+            return _entry(key, os.fstat(file.fileno()))
+
+    def size_bytes(self, key: str) -> int:
+        return self.head(key).size_bytes
 
     def put(self, key: str, data: bytes | Path, headers: Mapping[str, str] | None = None) -> None:  # noqa: ARG002 - no HTTP leads here
         with self._writing(key, data):
             pass  # whatever stands there
 
-    def create(self, key: str, data: bytes) -> None:
+    def create(self, key: str, data: bytes, headers: Mapping[str, str] | None = None) -> None:  # noqa: ARG002 - as above
         with self._writing(key, data) as standing:
             if standing is not None:
                 raise ObjectExists(key=key)
@@ -74,7 +79,7 @@ class FolderStore:
 
     def list(self, prefix: str, after: str = "") -> Iterator[Entry]:
         for key, found in self._walk(prefix, after):
-            yield Entry(key=key, size_bytes=found.st_size, modified_at=_modified_at(found))
+            yield _entry(key, found)
 
     def list_folders(self, prefix: str) -> Sequence[str]:
         names = [name for name, is_folder in self._names(prefix) if is_folder]
@@ -217,6 +222,10 @@ class FolderStore:
 def _etag(found: os.stat_result) -> str:
     """Tell a writing from every other: a file is written once, and its inode is another's only later."""
     return f'"{found.st_mtime_ns:x}-{found.st_ino:x}-{found.st_size:x}"'
+
+
+def _entry(key: str, found: os.stat_result) -> Entry:
+    return Entry(key=key, size_bytes=found.st_size, modified_at=_modified_at(found), etag=_etag(found))
 
 
 def _modified_at(found: os.stat_result) -> datetime:

@@ -51,18 +51,24 @@ class MemoryStore:
         found = self.get(key)
         return None if found.etag == etag else found
 
-    def get_range(self, key: str, start: int, length: int) -> memoryview:
-        return memoryview(self.get(key).data)[start : start + length]
+    def get_range(self, key: str, start: int, length: int, etag: str | None = None) -> memoryview:
+        found = self._find(key)
+        if etag not in {None, found.etag}:
+            raise ObjectChanged(key=key)
+        return memoryview(found.data or b"")[start : start + length]
+
+    def head(self, key: str) -> Entry:
+        return _entry(key, self._find(key))
 
     def size_bytes(self, key: str) -> int:
-        return len(self.get(key).data)
+        return self.head(key).size_bytes
 
     def put(self, key: str, data: "bytes | Path", headers: Mapping[str, str] | None = None) -> None:  # noqa: ARG002 - no HTTP leads here
         content = data if isinstance(data, bytes) else data.read_bytes()
         with self._lock:
             self._write(key, content)
 
-    def create(self, key: str, data: bytes) -> None:
+    def create(self, key: str, data: bytes, headers: Mapping[str, str] | None = None) -> None:  # noqa: ARG002 - as above
         with self._lock:
             if key in self._standing:
                 raise ObjectExists(key=key)
@@ -80,7 +86,7 @@ class MemoryStore:
         check_prefix(prefix)
         while (found := self._next(prefix, after)) is not None:
             after, writing = found
-            yield Entry(key=after, size_bytes=len(writing.data or b""), modified_at=writing.modified_at)
+            yield _entry(after, writing)
 
     def list_folders(self, prefix: str) -> Sequence[str]:
         check_prefix(prefix)
@@ -159,3 +165,8 @@ class MemoryStore:
             self._standing[key] = writing
         elif self._standing.pop(key, None) is not None:
             del self._keys[bisect_left(self._keys, key)]
+
+
+def _entry(key: str, writing: _Writing) -> Entry:
+    size_bytes = len(writing.data or b"")
+    return Entry(key=key, size_bytes=size_bytes, modified_at=writing.modified_at, etag=writing.etag)

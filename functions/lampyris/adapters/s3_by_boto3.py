@@ -46,7 +46,12 @@ def entries(bucket: "S3Store", prefix: str, after: str) -> Iterator[Entry]:
         for page in _pages(bucket, "list_objects_v2", prefix, StartAfter=after):
             for found in page.get("Contents", []):
                 if is_key(found["Key"]):
-                    yield Entry(key=found["Key"], size_bytes=found["Size"], modified_at=found["LastModified"])
+                    yield Entry(
+                        key=found["Key"],
+                        size_bytes=found["Size"],
+                        modified_at=found["LastModified"],
+                        etag=found["ETag"],
+                    )
 
 
 def folders(bucket: "S3Store", prefix: str) -> Iterator[str]:

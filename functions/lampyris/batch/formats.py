@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-import msgspec
-
 from lampyris.batch.npy_file import read_npy_rows, split_npy
 from lampyris.batch.parquet import read_parquet, split_parquet
 from lampyris.batch.pictures import read_pictures, split_pictures
@@ -29,29 +27,22 @@ _FORMATS: dict[str, Format] = {
 }
 
 
-class InputObject(msgspec.Struct, frozen=True, kw_only=True):
-    """An object of an input."""
-
-    key: str
-    size_bytes: int
-
-
-def objects_of(store: Store, place: str, after: str = "") -> Iterator[InputObject]:
-    """Yield the object at a key, or all objects below a prefix that come after one, in key order.
+def objects_of(store: Store, place: str) -> Iterator[Entry]:
+    """Yield the object at a key, or all objects below a prefix, in key order.
 
     What programs put beside their data (`_SUCCESS`, `.part`) is passed over.
     """
     if not place.endswith("/"):
         try:
-            size_bytes = store.size_bytes(place)
+            found = store.head(place)
         except ObjectNotFound:
             place += "/"
         else:
-            yield InputObject(key=place, size_bytes=size_bytes)
+            yield found
             return
-    for entry in store.list(place, after):
+    for entry in store.list(place):
         if not _is_hidden(entry, place):
-            yield InputObject(key=entry.key, size_bytes=entry.size_bytes)
+            yield entry
 
 
 def _is_hidden(entry: Entry, prefix: str) -> bool:
@@ -77,7 +68,7 @@ def format_of_input(store: Store, place: str) -> Format:
     return found
 
 
-def check_format(found: InputObject, place: str, wanted: Format) -> bool:
+def check_format(found: Entry, place: str, wanted: Format) -> bool:
     """Tell whether an object belongs to an input of a format; a folder of pictures may hold other things.
 
     Raises: InvalidInput if its name says that it is of another.
@@ -93,22 +84,21 @@ def check_format(found: InputObject, place: str, wanted: Format) -> bool:
 
 
 def split(
-    store: Store, found: InputObject, room: Room, after: int, *, form: Format, signature: Signature
+    store: Store, found: Entry, room: Room, after: int, *, form: Format, signature: Signature
 ) -> Iterator[Piece]:
     """Yield the pieces of an object from `after` on, which is where a piece ended.
 
     Raises: InvalidInput if it cannot be read at all.
     """
-    key, size_bytes = found.key, found.size_bytes
     if form == "csv":
-        return split_csv(store, key, size_bytes, room, after=after, signature=signature)
+        return split_csv(store, found, room, after=after, signature=signature)
     if form == "ndjson":
-        return split_ndjson(store, key, size_bytes, room, after)
+        return split_ndjson(store, found, room, after)
     if form == "npy":
-        return split_npy(store, key, size_bytes, room, after=after, signature=signature)
+        return split_npy(store, found, room, after=after, signature=signature)
     if form == "images":
-        return split_pictures(store, key, size_bytes, after, signature)
-    return split_parquet(store, key, size_bytes, room, after=after)
+        return split_pictures(store, found, after, signature)
+    return split_parquet(store, found, room, after=after)
 
 
 def read(

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.lib import format as npy
 
 from lampyris.batch.ahead import ahead
-from lampyris.batch.blocks import BLOCK_BYTES
+from lampyris.batch.blocks import BLOCK_BYTES, fetch
 from lampyris.batch.plan import Piece
 from lampyris.batch.room import Room
 from lampyris.batch.rows import Chunk, decode_rows
 from lampyris.domain.signature import Signature
-from lampyris.domain.store import Store
+from lampyris.domain.store import Entry, Store
 from lampyris.domain.tensors import NUMPY_OF, Array, check_inputs
-from lampyris.errors import InputChanged, InvalidInput, InvalidRequest, MalformedRequest
+from lampyris.errors import InvalidInput, InvalidRequest, MalformedRequest
 from lampyris.http.predictions.npy import read_header, read_npy
 from lampyris.http.predictions.rows import only_input
 
@@ -36,19 +36,19 @@ class _Layout(msgspec.Struct, frozen=True, kw_only=True):
         return math.prod(self.row_shape) * self.dtype.itemsize
 
 
-def split_npy(
-    store: Store, key: str, size_bytes: int, room: Room, *, after: int, signature: Signature
-) -> Iterator[Piece]:
+def split_npy(store: Store, found: Entry, room: Room, *, after: int, signature: Signature) -> Iterator[Piece]:
     """Yield stretches of rows from byte `after` on.
 
     Raises: InvalidInput if it is no such file, none whose rows stand one behind the other, or none for this
         model.
     """
     only_input(signature, "a .npy file holds one array; give CSV or NDJSON with names")
-    layout = _layout(store, key)
+    layout, key = _layout(store, found), found.key
     wanted_bytes = layout.start + layout.rows * layout.row_bytes
-    if wanted_bytes != size_bytes:
-        raise InvalidInput(reason=f"{key!r} has {size_bytes:,} bytes; its header promises {wanted_bytes:,}.")
+    if wanted_bytes != found.size_bytes:
+        raise InvalidInput(
+            reason=f"{key!r} has {found.size_bytes:,} bytes; its header promises {wanted_bytes:,}."
+        )
     if not layout.row_bytes:
         raise InvalidInput(
             reason=f"The rows of {key!r} hold no values: their shape is {list(layout.row_shape)}."
@@ -58,7 +58,8 @@ def split_npy(
     while row < layout.rows:
         count = min(room.rows_of(layout.row_bytes), layout.rows - row)
         start = layout.start + row * layout.row_bytes
-        yield Piece(key=key, start=start, end=start + count * layout.row_bytes, rows=count)
+        end = start + count * layout.row_bytes
+        yield Piece(key=key, etag=found.etag, start=start, end=end, rows=count)
         row += count
 
 
@@ -70,7 +71,7 @@ def read_npy_rows(
     Raises: ObjectNotFound, InputChanged.
     """
     (spec,) = signature.inputs
-    layout = _layout(store, piece.key)
+    layout = _layout(store, piece)
     is_as_wanted = layout.dtype == NUMPY_OF[spec.datatype] and spec.datatype != "BOOL"
     step = max(1, BLOCK_BYTES // (layout.row_bytes * batch_size)) * batch_size
     reads = (
@@ -92,9 +93,7 @@ def read_npy_rows(
 
 def _fetch(store: Store, piece: Piece, layout: _Layout, first: int, count: int) -> Array:
     start, length = piece.start + first * layout.row_bytes, count * layout.row_bytes
-    data = store.get_range(piece.key, start, length)
-    if len(data) != length:
-        raise InputChanged(key=piece.key)
+    data = fetch(store, piece, start, length)
     values: Array = np.frombuffer(data, layout.dtype).reshape(count, *layout.row_shape)
     return values
 
@@ -109,8 +108,8 @@ def _check_rows(layout: _Layout, key: str, signature: Signature) -> None:
         raise InvalidInput(reason=f"The rows of {key!r} do not fit the model. {error}") from None
 
 
-def _layout(store: Store, key: str) -> _Layout:
-    head = bytes(store.get_range(key, 0, _HEAD_BYTES))
+def _layout(store: Store, source: Entry | Piece) -> _Layout:
+    key, head = source.key, bytes(fetch(store, source, 0, _HEAD_BYTES))
     try:
         shape, fortran_order, dtype, start = read_header(head)
     except MalformedRequest as error:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from lampyris.batch.plan import Outcome, Plan, decode_outcome, encode
+from lampyris.batch.plan import JSON, Outcome, Plan, decode_outcome, encode
 from lampyris.domain.store import Store
 from lampyris.errors import ObjectExists, ObjectNotFound
 
@@ -26,7 +26,7 @@ def stand(store: Store, plan: Plan, outcome: Outcome) -> Outcome:
     """
     key = plan.outcome_key(outcome.shard)
     try:
-        store.create(key, encode(outcome))
+        store.create(key, encode(outcome), JSON)
     except ObjectExists:
         return decode_outcome(store.get(key).data)
     return outcome

@@ -21,9 +21,9 @@ from lampyris.batch.plan import Piece
 from lampyris.batch.room import Room
 from lampyris.batch.rows import Chunk, decode_rows
 from lampyris.domain.signature import DYNAMIC, Signature, TensorSpec
-from lampyris.domain.store import Store
+from lampyris.domain.store import Entry, Store
 from lampyris.domain.tensors import NUMPY_OF, Array
-from lampyris.errors import InputChanged, InvalidInput, InvalidTensor
+from lampyris.errors import InvalidInput, InvalidTensor
 from lampyris.http.predictions.rows import stack
 
 _BATCH_ROWS = 8192
@@ -39,19 +39,19 @@ class _Column(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[Any] = []
 
 
-def split_parquet(store: Store, key: str, size_bytes: int, room: Room, *, after: int) -> Iterator[Piece]:
+def split_parquet(store: Store, found: Entry, room: Room, *, after: int) -> Iterator[Piece]:
     """Yield stretches of rows from row `after` on: whole row groups, unless those are very large.
 
     Raises: InvalidInput if it is no Parquet file.
     """
     first = 0
-    for group in read_footer(store, key, size_bytes).row_groups:
+    for group in read_footer(store, found, found.size_bytes).row_groups:
         end = first + group.rows
         row = max(first, after)
         while row < end:
             # A piece costs the decoding of its row group up to its end: dividing that is worth little.
             count = min(room.rows, end - row) if room.rows * 2 < group.rows else end - row
-            yield Piece(key=key, start=row, end=row + count, rows=count)
+            yield Piece(key=found.key, etag=found.etag, start=row, end=row + count, rows=count)
             row += count
         first = end
 
@@ -67,20 +67,22 @@ def read_parquet(
             reason="This deployment cannot read Parquet: its batch function is packaged without arro3-io. "
             "Give the rows as CSV, NDJSON or .npy."
         ) from None
-    footer = read_footer(store, piece.key, store.size_bytes(piece.key))
+    footer = read_footer(store, piece, store.head(piece.key).size_bytes)
     step = max(1, _BATCH_ROWS // batch_size) * batch_size
     first = read = 0
     for group in footer.row_groups:
         start, end = max(piece.start, first), min(piece.end, first + group.rows)
         if start < end:
             with TemporaryDirectory(prefix="lampyris-batch-") as folder:
-                path = _fetched(store, piece.key, footer, group, Path(folder))
+                path = _fetched(store, piece, footer, group, Path(folder))
                 for batch in _between(open_parquet(path, batch_size=step), start - first, end - first):
                     yield _chunk(batch, signature, first_row + read)
                     read += batch.num_rows
         first += group.rows
     if read != piece.rows:
-        raise InputChanged(key=piece.key)
+        raise InvalidInput(
+            reason=f"{piece.key!r} is damaged: its footer promises {piece.rows:,} rows where {read:,} are."
+        )
 
 
 def _between(batches: Iterable[Any], start: int, end: int) -> Iterator[Any]:
@@ -95,13 +97,13 @@ def _between(batches: Iterable[Any], start: int, end: int) -> Iterator[Any]:
             return
 
 
-def _fetched(store: Store, key: str, footer: Footer, group: RowGroup, folder: Path) -> Path:
+def _fetched(store: Store, piece: Piece, footer: Footer, group: RowGroup, folder: Path) -> Path:
     """Write a file that has the one row group, at its place, and holes where the others are."""
     path = folder / "rows.parquet"
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         at = group.start
-        for block in read_blocks(store, key, group.start, group.end):
+        for block in read_blocks(store, piece, group.start, group.end):
             os.pwrite(file, block, at)
             at += len(block)
         os.pwrite(file, footer.with_only(group), footer.start)

@@ -9,7 +9,9 @@ from typing import Any
 
 import msgspec
 
-from lampyris.domain.store import Store
+from lampyris.batch.blocks import fetch
+from lampyris.batch.plan import Piece
+from lampyris.domain.store import Entry, Store
 from lampyris.errors import InvalidInput
 
 _MAGIC = b"PAR1"
@@ -49,16 +51,17 @@ class Footer(msgspec.Struct, frozen=True, kw_only=True):
         return footer + struct.pack("<I", len(footer)) + _MAGIC
 
 
-def read_footer(store: Store, key: str, size_bytes: int) -> Footer:
-    """Raises: InvalidInput if it is no Parquet file, or a damaged one."""
-    tail = bytes(store.get_range(key, max(0, size_bytes - _TAIL_BYTES), _TAIL_BYTES)) if size_bytes else b""
+def read_footer(store: Store, source: Entry | Piece, size_bytes: int) -> Footer:
+    """Raises: InvalidInput if it is no Parquet file, or a damaged one; ObjectNotFound, InputChanged."""
+    key = source.key
+    tail = bytes(fetch(store, source, max(0, size_bytes - _TAIL_BYTES), _TAIL_BYTES)) if size_bytes else b""
     if len(tail) < _TAIL_BYTES or tail[4:] != _MAGIC:
         raise InvalidInput(reason=f"{key!r} is not a Parquet file, or is cut short, or encrypted.")
     length = int.from_bytes(tail[:4], "little")
     start = size_bytes - _TAIL_BYTES - length
     if start < len(_MAGIC) or not length:
         raise InvalidInput(reason=f"{key!r} is cut short: its footer is not where it says.")
-    told = bytes(store.get_range(key, start, length))
+    told = bytes(fetch(store, source, start, length))
     try:
         return _footer(told, start)
     except (IndexError, struct.error, ValueError, KeyError, TypeError):

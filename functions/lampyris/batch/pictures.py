@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from itertools import islice
 
+from lampyris.batch.blocks import fetch
 from lampyris.batch.plan import Piece
 from lampyris.batch.rows import Chunk, decode_rows
 from lampyris.batch.zip_members import list_members, read_member
 from lampyris.domain.images import decode_image, decode_images
 from lampyris.domain.signature import Signature
-from lampyris.domain.store import Store
+from lampyris.domain.store import Entry, Store
 from lampyris.domain.tensors import Array
 from lampyris.errors import InvalidImage, InvalidInput, ObjectNotFound
 
@@ -18,9 +19,7 @@ _FILE_LIMIT_BYTES = 64 * 2**20
 _PIXELS_AT_ONCE = 16_000_000
 
 
-def split_pictures(
-    store: Store, key: str, size_bytes: int, after: int, signature: Signature
-) -> Iterator[Piece]:
+def split_pictures(store: Store, found: Entry, after: int, signature: Signature) -> Iterator[Piece]:
     """Yield a piece for each picture, but for the first `after` of them.
 
     Raises: InvalidInput if the model takes none, or the zip is none.
@@ -28,18 +27,19 @@ def split_pictures(
     if signature.image is None:
         takes = ", ".join(f"{spec.name} ({spec.datatype})" for spec in signature.inputs)
         raise InvalidInput(reason=f"The model takes no pictures; its inputs are {takes}.")
-    if not key.lower().endswith(".zip"):
+    if not found.key.lower().endswith(".zip"):
         if not after:
-            yield Piece(key=key, start=0, end=size_bytes, rows=1)
+            yield Piece(key=found.key, etag=found.etag, start=0, end=found.size_bytes, rows=1)
         return
     members = (
         member
-        for member in list_members(store, key, size_bytes)
+        for member in list_members(store, found)
         if member.name.lower().endswith(ENDINGS) and not _is_hidden(member.name)
     )
     for member in islice(members, after, None):
         yield Piece(
-            key=key,
+            key=found.key,
+            etag=found.etag,
             start=member.start,
             end=member.end,
             rows=1,
@@ -55,7 +55,7 @@ def _is_hidden(name: str) -> bool:
 def read_pictures(
     store: Store, pieces: tuple[Piece, ...], signature: Signature, *, first_row: int, batch_size: int
 ) -> Iterator[Chunk]:
-    """Yield pictures as pixels, a batch at a time. Raises: StoreUnavailable."""
+    """Yield pictures as pixels, a batch at a time. Raises: StoreUnavailable, InputChanged."""
     spec = signature.image
     assert spec is not None  # `split_pictures` has seen to it
     pixels = max(1, abs(spec.height * spec.width))
@@ -87,7 +87,7 @@ def _read(store: Store, piece: Piece) -> bytes | InvalidImage:
             return InvalidImage(reason="The file is empty.")
         if piece.end > _FILE_LIMIT_BYTES:
             return InvalidImage(reason=f"The file has more than {_FILE_LIMIT_BYTES:,} bytes.")
-        return bytes(store.get_range(piece.key, 0, piece.end))
+        return bytes(fetch(store, piece, 0, piece.end))
     except ObjectNotFound:
         return InvalidImage(reason="The file was deleted before its turn came.")
     except InvalidImage as error:

@@ -22,13 +22,14 @@ _PAGES_KEPT = 4
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Consecutive rows of one object.
+    """Consecutive rows of one object, which is to be as it was when they were planned: `etag` says how.
 
     `start` and `end` count its bytes; of Parquet, its rows. `header` is the line that names the columns,
     where they are needed by name. A member of a zip has a `member` and, if it is deflated, says so.
     """
 
     key: str
+    etag: str
     start: int
     end: int
     rows: int
@@ -122,6 +123,8 @@ def page_key(prefix: str, page: int) -> str:
     return f"{prefix}plan/{page:05}.json"
 
 
+# The headers of all of these that are JSON.
+JSON = {"content-type": "application/json"}
 encode = msgspec.json.Encoder().encode
 decode_plan = msgspec.json.Decoder(Plan).decode
 decode_outcome = msgspec.json.Decoder(Outcome).decode

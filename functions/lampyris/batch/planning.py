@@ -13,13 +13,20 @@ from lampyris.batch.answers import outputs_for
 from lampyris.batch.batch_size import Speed, Speeds, fixed_batch_size
 from lampyris.batch.formats import check_format, format_of_input, objects_of, read, split
 from lampyris.batch.outcomes import stand
-from lampyris.batch.plan import Outcome, Page, Piece, Plan, Shard, encode, page_key, plan_key, prefix_of
+from lampyris.batch.plan import JSON, Outcome, Page, Piece, Plan, Shard, encode, page_key, plan_key, prefix_of
 from lampyris.batch.predicting import Predicting
 from lampyris.batch.room import Room, shards_of
 from lampyris.batch.rows import Rows
 from lampyris.domain.manifest import Manifest
 from lampyris.domain.store import Store
-from lampyris.errors import DeadlineExceeded, InferenceFailed, InvalidInput, InvalidRequest, OutOfMemory
+from lampyris.errors import (
+    DeadlineExceeded,
+    InferenceFailed,
+    InputChanged,
+    InvalidInput,
+    InvalidRequest,
+    OutOfMemory,
+)
 from lampyris.jobs.holding import Hold
 from lampyris.jobs.job import Progress
 from lampyris.jobs.specs import BatchSpec
@@ -43,12 +50,14 @@ _SAY_EVERY_S = 5.0
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """A plan that goes on behind the piece that ends at `after` of the object at `key`.
 
-    `after` counts bytes, but the members of a zip; `size_bytes` is how much of the input was planned.
+    `etag` says how that object was. `after` counts bytes, but the members of a zip; `size_bytes` is how much
+    of the input was planned.
     """
 
     plan: Plan
     speed: Speed
     key: str = ""
+    etag: str = ""
     after: int = 0
     size_bytes: int = 0
 
@@ -174,10 +183,12 @@ class Planning:
         return None
 
     def _pieces(self, draft: Draft, manifest: Manifest, room: Room) -> Iterator[Piece]:
-        """Yield what stands behind a draft's place in the input."""
+        """Yield what stands behind a draft's place in the input. Raises: InputChanged."""
         plan = draft.plan
         for found in objects_of(self._store, plan.input):
             if found.key >= draft.key and check_format(found, plan.input, plan.format):
+                if found.key == draft.key and found.etag != draft.etag:
+                    raise InputChanged(key=found.key)
                 after = draft.after if found.key == draft.key else 0
                 yield from split(
                     self._store, found, room, after, form=plan.format, signature=manifest.signature
@@ -203,7 +214,7 @@ class Planning:
 
     def _lay_down(self, draft: Draft) -> None:
         key = f"{self._prefix}draft.json"
-        self._store.put(key, encode(draft))
+        self._store.put(key, encode(draft), JSON)
         self._hold.checkpoint(key)
 
     def _is_page_full(self) -> bool:
@@ -219,7 +230,7 @@ class Planning:
             first=plan.shards - len(self._page),
             count=len(self._page),
         )
-        self._store.put(page.key, encode(self._page))
+        self._store.put(page.key, encode(self._page), JSON)
         self._page = []
         return msgspec.structs.replace(plan, pages=(*plan.pages, page))
 
@@ -232,18 +243,18 @@ class Planning:
     def write(self, plan: Plan) -> str:
         """Write a finished plan, and return its key."""
         key = plan_key(self._prefix)
-        self._store.put(key, encode(plan))
+        self._store.put(key, encode(plan), JSON)
         return key
 
 
 def _behind(draft: Draft, shard: Shard) -> Draft:
     """Move a draft's place in the input behind a shard."""
-    key, after, size_bytes = draft.key, draft.after, draft.size_bytes
+    key, etag, after, size_bytes = draft.key, draft.etag, draft.after, draft.size_bytes
     for piece in shard.pieces:
         before = after if piece.key == key else 0
-        key, after = piece.key, before + 1 if piece.member else piece.end
+        key, etag, after = piece.key, piece.etag, before + 1 if piece.member else piece.end
         size_bytes += piece.end - piece.start
-    return msgspec.structs.replace(draft, key=key, after=after, size_bytes=size_bytes)
+    return msgspec.structs.replace(draft, key=key, etag=etag, after=after, size_bytes=size_bytes)
 
 
 def _limits(spec: BatchSpec, speed: Speed, number: int, total_bytes: Callable[[], int]) -> tuple[int, int]:

@@ -62,7 +62,7 @@ class Predicting(msgspec.Struct, frozen=True, kw_only=True):
         """Predict a shard and put its files; what stands there already is the same.
 
         Raises: DeadlineExceeded if there is not enough time; StoreUnavailable, ArtifactDamaged, ModelLoading;
-            InvalidInput, InputChanged, NotAcceptable if no answers can be made of it.
+            InvalidInput, InputChanged, ObjectNotFound if no answers can be made of it.
         """
         chunks = read(
             self.store,

@@ -47,6 +47,7 @@ def shards_of(
         if before is not None and _goes_on(before, piece):
             pieces[-1] = Piece(
                 key=piece.key,
+                etag=piece.etag,
                 start=before.start,
                 end=piece.end,
                 rows=before.rows + piece.rows,

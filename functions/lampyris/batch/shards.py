@@ -1,6 +1,7 @@
 """A shard's message: predict it, write down what came of it, and mark it done in the job's document.
 
 Delivered twice, or tried by two at once, a shard has one outcome: the first that stands. It counts once.
+If the input was overwritten, that ends the job: no answers are of two writings.
 """
 
 import random
@@ -16,6 +17,7 @@ from lampyris.batch.predicting import Predicting
 from lampyris.domain.manifest import Manifest
 from lampyris.errors import (
     Conflict,
+    InputChanged,
     InvalidRequest,
     JobNotFound,
     LampyrisError,
@@ -24,7 +26,7 @@ from lampyris.errors import (
     StoreUnavailable,
 )
 from lampyris.jobs import transitions
-from lampyris.jobs.job import Job, Progress
+from lampyris.jobs.job import Failure, Job, Progress
 from lampyris.jobs.jobs import Jobs
 from lampyris.jobs.wake_ups import WakeUp
 from lampyris.serving.resolver import Resolver
@@ -82,7 +84,10 @@ class Shards(msgspec.Struct, frozen=True, kw_only=True):
             again = WakeUp(job=job.id, shard=number, still=message.still + 1)
             self.jobs.queues.send("batch", again, delay_s=int(most_s * (1 + self.draw()) / 2))
             return
-        self._mark(job, outcome, (clock() - began_s) * 1000)
+        if outcome.code == InputChanged.code:
+            self._fail(job, Failure(code=outcome.code, detail=outcome.detail))
+        else:
+            self._mark(job, outcome, (clock() - began_s) * 1000)
 
     def _outcome(self, plan: Plan, number: int, deadline_s: float, tries: int) -> Outcome | None:
         """Return what comes of a shard, which then stands; None if it should be tried once more."""
@@ -118,6 +123,14 @@ class Shards(msgspec.Struct, frozen=True, kw_only=True):
         with suppress(ObjectExists):  # another counts it
             store.create(f"{prefix}{tries:02}", b"")
         return tries + 1
+
+    def _fail(self, job: Job, failure: Failure) -> None:
+        """End a job, whose shard is not done: if it is retried, it fails with the same."""
+
+        def failed(one: Job) -> Job:
+            return transitions.failed(one, failure, self.jobs.now()) if one.waits else one
+
+        self.jobs.look(self.jobs.change(job.id, failed))
 
     def _mark(self, job: Job, outcome: Outcome, spent_ms: float) -> None:
         """Mark a shard done, give the next ones to the queue, and wake the job if it was the last."""

@@ -4,14 +4,14 @@ import csv
 from collections.abc import Iterator
 from io import StringIO
 
-from lampyris.batch.blocks import BLOCK_BYTES, read_blocks
+from lampyris.batch.blocks import BLOCK_BYTES, fetch, read_blocks
 from lampyris.batch.plain_numbers import read_plain_numbers
 from lampyris.batch.plan import Piece
 from lampyris.batch.records import Find, find_csv_records, find_lines, in_blocks
 from lampyris.batch.room import Room
 from lampyris.batch.rows import Chunk, decode_rows
 from lampyris.domain.signature import Signature
-from lampyris.domain.store import Store
+from lampyris.domain.store import Entry, Store
 from lampyris.domain.tensors import Array
 from lampyris.errors import InvalidInput, LampyrisError
 from lampyris.http.predictions.csv_rows import begins_with_header, read_csv
@@ -23,22 +23,18 @@ _MARK = b"\xef\xbb\xbf"  # UTF-8's, that some programs put first
 _CHUNK_BYTES = 2**20
 
 
-def split_ndjson(store: Store, key: str, size_bytes: int, room: Room, after: int) -> Iterator[Piece]:
+def split_ndjson(store: Store, found: Entry, room: Room, after: int) -> Iterator[Piece]:
     """Yield stretches of whole lines from byte `after` on, none larger than `room` has left."""
-    return _split(store, key, room, start=after, end=size_bytes, find=find_lines, header="")
+    return _split(store, found, room, start=after, find=find_lines, header="")
 
 
-def split_csv(
-    store: Store, key: str, size_bytes: int, room: Room, *, after: int, signature: Signature
-) -> Iterator[Piece]:
+def split_csv(store: Store, found: Entry, room: Room, *, after: int, signature: Signature) -> Iterator[Piece]:
     """Yield stretches of whole records from byte `after` on; the header is none of them.
 
     Raises: InvalidInput if the header is not one for this model.
     """
-    header, start = _header(store, key, size_bytes, signature)
-    yield from _split(
-        store, key, room, start=max(start, after), end=size_bytes, find=find_csv_records, header=header
-    )
+    header, start = _header(store, found, signature)
+    yield from _split(store, found, room, start=max(start, after), find=find_csv_records, header=header)
 
 
 def read_text(
@@ -46,7 +42,7 @@ def read_text(
 ) -> Iterator[Chunk]:
     """Yield the rows of a piece, some batches at a time. Raises: ObjectNotFound, InputChanged."""
     find = find_csv_records if is_csv else find_lines
-    blocks = read_blocks(store, piece.key, piece.start, piece.end)
+    blocks = read_blocks(store, piece, piece.start, piece.end)
     for _, text, found in in_blocks(blocks, find, piece.start):
         rows = len(found.starts)
         row_bytes = len(text) / rows
@@ -75,17 +71,17 @@ def _read_records(body: bytes, header: str, signature: Signature) -> dict[str, A
     return read_csv(content, signature)
 
 
-def _split(
-    store: Store, key: str, room: Room, *, start: int, end: int, find: Find, header: str
-) -> Iterator[Piece]:
-    for place, _, found in in_blocks(read_blocks(store, key, start, end), find, start):
-        starts, ends = found.starts, found.ends
+def _split(store: Store, found: Entry, room: Room, *, start: int, find: Find, header: str) -> Iterator[Piece]:
+    blocks = read_blocks(store, found, start, found.size_bytes)
+    for place, _, records in in_blocks(blocks, find, start):
+        starts, ends = records.starts, records.ends
         first, rows = 0, len(starts)
         while first < rows:
             fitting = int(ends.searchsorted(starts[first] + room.size_bytes, side="right"))
             last = min(max(fitting, first + 1), first + max(room.rows, 1), rows)
             yield Piece(
-                key=key,
+                key=found.key,
+                etag=found.etag,
                 start=place + int(starts[first]),
                 end=place + int(ends[last - 1]),
                 rows=last - first,
@@ -94,19 +90,20 @@ def _split(
             first = last
 
 
-def _header(store: Store, key: str, size_bytes: int, signature: Signature) -> tuple[str, int]:
+def _header(store: Store, found: Entry, signature: Signature) -> tuple[str, int]:
     """Return the line that names the columns, if names are needed, and where the rows begin."""
-    head = bytes(store.get_range(key, 0, min(size_bytes, BLOCK_BYTES))) if size_bytes else b""
+    key, size_bytes = found.key, found.size_bytes
+    head = bytes(fetch(store, found, 0, min(size_bytes, BLOCK_BYTES))) if size_bytes else b""
     start = len(_MARK) if head.startswith(_MARK) else 0
     is_last = len(head) == size_bytes
-    found = find_csv_records(head[start:], is_last)
-    if not len(found.starts):
+    records = find_csv_records(head[start:], is_last)
+    if not len(records.starts):
         if is_last:
             return "", size_bytes
         raise InvalidInput(reason=f"The first row of {key!r} has more than {BLOCK_BYTES:,} bytes.")
-    end = start + int(found.ends[0])
+    end = start + int(records.ends[0])
     try:
-        text = head[start + int(found.starts[0]) : end].decode()
+        text = head[start + int(records.starts[0]) : end].decode()
         cells = next(csv.reader(StringIO(text, newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error):
         return "", start  # a row like any other, and a bad one

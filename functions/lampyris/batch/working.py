@@ -8,7 +8,7 @@ import msgspec
 
 from lampyris.batch.batch_size import Speeds
 from lampyris.batch.outcomes import all_outcomes
-from lampyris.batch.plan import Outcome, Plan, Plans, is_plan_key
+from lampyris.batch.plan import JSON, Outcome, Plan, Plans, is_plan_key
 from lampyris.batch.planning import Planning
 from lampyris.batch.predicting import Predicting
 from lampyris.domain.store import Store
@@ -134,7 +134,7 @@ class Working(msgspec.Struct, frozen=True, kw_only=True):
                     "failed_shards": failed_shards,
                 }
                 file.write(b"\n]," + _encode(totals)[1:] + b"\n")
-            self.store.put(plan.manifest_key, path, {"content-type": "application/json"})
+            self.store.put(plan.manifest_key, path, JSON)
         if worst is not None and not answered:
             hold.fail(self._no_answers(plan, worst))
             return

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from lampyris.batch.blocks import read_blocks
+from lampyris.batch.blocks import fetch, read_blocks
 from lampyris.batch.plan import Piece
-from lampyris.domain.store import Store
+from lampyris.domain.store import Entry, Store
 from lampyris.errors import InvalidImage, InvalidInput
 
 _END = struct.Struct("<4s4H2LH")
@@ -37,14 +37,14 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     is_deflated: bool
 
 
-def list_members(store: Store, key: str, size_bytes: int) -> Iterator[Member]:
+def list_members(store: Store, found: Entry) -> Iterator[Member]:
     """Yield members as the directory lists them, which is read block by block.
 
     Raises: InvalidInput if it is no zip, or one that cannot be read so.
     """
-    start, length, count = _directory(store, key, size_bytes)
-    rest = b""
-    for block in read_blocks(store, key, start, start + length):
+    start, length, count = _directory(store, found)
+    key, rest = found.key, b""
+    for block in read_blocks(store, found, start, start + length):
         text = rest + block
         at = 0
         while count and len(text) - at >= _ENTRY.size:
@@ -68,7 +68,7 @@ def read_member(store: Store, piece: Piece, *, limit_bytes: int) -> bytes:
     """Return what a member holds. Raises: InvalidImage if it is damaged, or is or unfolds to too much."""
     if piece.end - piece.start > limit_bytes:  # its neighbours must not suffer from one that fills the memory
         raise InvalidImage(reason=f"The file has more than {limit_bytes:,} bytes in its zip.")
-    data = bytes(store.get_range(piece.key, piece.start, piece.end - piece.start))
+    data = bytes(fetch(store, piece, piece.start, piece.end - piece.start))
     if len(data) < _LOCAL.size or data[:4] != b"PK\x03\x04":
         raise InvalidImage(reason="The zip is damaged where this file should be.")
     fields = _LOCAL.unpack_from(data)
@@ -77,7 +77,7 @@ def read_member(store: Store, piece: Piece, *, limit_bytes: int) -> bytes:
     packed_length = piece.end - piece.start - _LOCAL.size - len(piece.member.encode()) - _SLACK_BYTES
     if begin + packed_length > len(data):
         more = begin + packed_length - len(data)
-        data += bytes(store.get_range(piece.key, piece.start + len(data), more))
+        data += bytes(fetch(store, piece, piece.start + len(data), more))
     packed = data[begin : begin + packed_length]
     if not piece.is_deflated:
         return packed
@@ -121,10 +121,11 @@ def _sizes_64(extra: bytes, packed: int, unpacked: int, start: int) -> tuple[int
     return packed, start
 
 
-def _directory(store: Store, key: str, size_bytes: int) -> tuple[int, int, int]:
+def _directory(store: Store, found: Entry) -> tuple[int, int, int]:
     """Return where a zip's directory begins, its length, and how many members it lists."""
+    key, size_bytes = found.key, found.size_bytes
     tail_bytes = min(size_bytes, _END.size + _LONGEST_COMMENT + _LOCATOR_64.size)
-    tail = bytes(store.get_range(key, size_bytes - tail_bytes, tail_bytes)) if tail_bytes else b""
+    tail = bytes(fetch(store, found, size_bytes - tail_bytes, tail_bytes)) if tail_bytes else b""
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) - at < _END.size:
         raise InvalidInput(reason=f"{key!r} is not a zip, or is cut short.")
@@ -132,11 +133,11 @@ def _directory(store: Store, key: str, size_bytes: int) -> tuple[int, int, int]:
     count, length, start = fields[4], fields[5], fields[6]
     locator = at - _LOCATOR_64.size
     if locator >= 0 and tail[locator : locator + 4] == b"PK\x06\x07":
-        end_64 = bytes(store.get_range(key, _LOCATOR_64.unpack_from(tail, locator)[2], _END_64.size))
+        end_64 = bytes(fetch(store, found, _LOCATOR_64.unpack_from(tail, locator)[2], _END_64.size))
         if len(end_64) < _END_64.size or end_64[:4] != b"PK\x06\x06":
             raise InvalidInput(reason=f"The end of {key!r} is damaged.")
-        found = _END_64.unpack(end_64)
-        count, length, start = found[7], found[8], found[9]
+        wide = _END_64.unpack(end_64)
+        count, length, start = wide[7], wide[8], wide[9]
     if start + length > size_bytes:
         raise InvalidInput(reason=f"{key!r} is cut short: its directory is not where it says.")
     return start, length, count

@@ -11,18 +11,19 @@ if TYPE_CHECKING:  # pathlib is 7 ms of a cold start, before the download begins
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """An object as it was read; `etag` is what `replace` and `get_if_changed` compare."""
+    """An object as it was read; its `etag` is another after every change."""
 
     data: bytes
     etag: str
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """An object as a listing shows it."""
+    """An object as it stands, without its data."""
 
     key: str
     size_bytes: int
     modified_at: datetime
+    etag: str
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,11 +54,15 @@ class Store(Protocol):
         """Read an object unless it still has `etag`. Raises: ObjectNotFound."""
         ...
 
-    def get_range(self, key: str, start: int, length: int) -> memoryview:
+    def get_range(self, key: str, start: int, length: int, etag: str | None = None) -> memoryview:
         """Read `length` bytes, at least one, from offset `start`, or as many as there are.
 
-        Raises: ObjectNotFound.
+        Raises: ObjectNotFound; ObjectChanged if `etag` is given and is no longer the object's.
         """
+        ...
+
+    def head(self, key: str) -> Entry:
+        """Look at an object without reading it. Raises: ObjectNotFound."""
         ...
 
     def size_bytes(self, key: str) -> int:
@@ -71,8 +76,8 @@ class Store(Protocol):
         """
         ...
 
-    def create(self, key: str, data: bytes) -> None:
-        """Write an object where none stands.
+    def create(self, key: str, data: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """Write an object where none stands, with headers as `put` has them.
 
         Raises: ObjectExists, also while somebody is writing there (and then nothing may stand there yet), and
         also if it is this very writing that stands there, where its first answer was lost and it was sent

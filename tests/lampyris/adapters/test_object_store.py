@@ -22,8 +22,9 @@ def test_store_that_is_not_there_is_unavailable_and_not_empty() -> None:
         list(nowhere.generations("a/"))
 
 
-def test_object_comes_over_http_with_its_headers(s3: ObjectStore) -> None:
-    s3.put("answer", b"\x1f\x8b", {"content-type": "text/csv", "content-encoding": "gzip"})
+@pytest.mark.parametrize("write", ["put", "create"])
+def test_object_comes_over_http_with_its_headers(s3: ObjectStore, write: str) -> None:
+    getattr(s3, write)("answer", b"\x1f\x8b", {"content-type": "text/csv", "content-encoding": "gzip"})
 
     with httpx.stream("GET", s3.presign("GET", "answer", 60)) as response:
         received = b"".join(response.iter_raw())

@@ -53,6 +53,16 @@ def test_object_is_read_as_it_was_written(store: Store) -> None:
     assert store.size_bytes("a/key") == 8
 
 
+def test_object_is_looked_at_as_a_listing_shows_it(store: Store) -> None:
+    store.put("a/key", b"\x00\xff bytes")
+
+    (listed,) = store.list("a/")
+
+    assert store.head("a/key").size_bytes == 8
+    assert (listed.size_bytes, listed.etag) == (8, store.head("a/key").etag)
+    assert listed.etag == store.get("a/key").etag
+
+
 def test_empty_object_is_an_object(store: Store) -> None:
     store.put("empty", b"")
 
@@ -144,6 +154,7 @@ def test_key_that_is_no_path_is_refused_by_every_method(store: Store) -> None:
         store.get,
         lambda key: store.get_if_changed(key, '"etag"'),
         lambda key: store.get_range(key, 0, 1),
+        store.head,
         store.size_bytes,
         lambda key: store.put(key, b"x"),
         lambda key: store.create(key, b"x"),
@@ -190,6 +201,10 @@ def test_missing_object_is_not_found_by_any_way_of_reading(store: Store) -> None
         with pytest.raises(ObjectNotFound, match=key):
             store.get_range(key, 0, 1)
         with pytest.raises(ObjectNotFound, match=key):
+            store.get_range(key, 0, 1, '"etag"')
+        with pytest.raises(ObjectNotFound, match=key):
+            store.head(key)
+        with pytest.raises(ObjectNotFound, match=key):
             store.size_bytes(key)
 
 
@@ -198,6 +213,20 @@ def test_range_is_the_bytes_from_an_offset(store: Store) -> None:
 
     assert bytes(store.get_range("key", 3, 4)) == b"3456"
     assert bytes(store.get_range("key", 9, 1)) == b"9"
+
+
+def test_range_of_an_object_that_was_overwritten_is_refused(store: Store) -> None:
+    store.put("key", b"0123456789")
+    etag = store.head("key").etag
+
+    assert bytes(store.get_range("key", 3, 4, etag)) == b"3456"
+    assert bytes(store.get_range("key", 10, 4, etag)) == b""
+
+    store.put("key", b"abcdefghij")
+
+    with pytest.raises(ObjectChanged, match="key"):
+        store.get_range("key", 3, 4, etag)
+    assert bytes(store.get_range("key", 3, 4)) == b"defg"
 
 
 def test_range_ends_where_the_object_does(store: Store) -> None:

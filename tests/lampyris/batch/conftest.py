@@ -1,5 +1,6 @@
 """A deployment in memory that predicts batches: real jobs, real workers; time is the queues' own."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter, time
@@ -91,9 +92,9 @@ class World:
         record = {"messageId": str(self.messages), "body": encode_wake_up(message.wake_up).decode()}
         return handle({"Records": [record]}, self.app, Context(self.remaining_ms))
 
-    def run(self, most: int = 2000) -> None:
+    def run(self, most: int = 2000, until: Callable[[], bool] = lambda: False) -> None:
         for _ in range(most):
-            message = self.queues.take()
+            message = None if until() else self.queues.take()
             if message is None:
                 return
             for _ in range(self.times):

@@ -46,7 +46,7 @@ FEATURES = signature(TensorSpec(name="features", datatype="FP32", shape=(-1, 8))
 def test_footer_says_where_row_groups_stand(store: Store, tmp_path: Path, features: Array) -> None:
     size_bytes = put(store, tmp_path, table_of(features), row_group_size=130, write_page_index=True)
 
-    footer = read_footer(store, KEY, size_bytes)
+    footer = read_footer(store, store.head(KEY), size_bytes)
 
     assert [group.rows for group in footer.row_groups] == [130] * 7 + [90]
     data = store.get(KEY).data
@@ -62,7 +62,7 @@ def test_what_is_no_parquet_is_refused(store: Store, damage: bytes) -> None:
     store.put(KEY, damage)
 
     with pytest.raises(InvalidInput):
-        read_footer(store, KEY, len(damage))
+        read_footer(store, store.head(KEY), len(damage))
 
 
 def test_damaged_footer_is_refused_and_nothing_else_happens(
@@ -79,7 +79,7 @@ def test_damaged_footer_is_refused_and_nothing_else_happens(
         damaged[int(random.integers(start, size_bytes - 8))] ^= 1 << int(random.integers(8))
         store.put(KEY, bytes(damaged))
         try:
-            read_footer(store, KEY, size_bytes)
+            read_footer(store, store.head(KEY), size_bytes)
         except InvalidInput:
             refused += 1
 
@@ -90,10 +90,10 @@ def test_damaged_footer_is_refused_and_nothing_else_happens(
 def test_rows_of_all_pieces_are_the_rows_of_the_file(
     store: Store, tmp_path: Path, features: Array, compression: str
 ) -> None:
-    size_bytes = put(store, tmp_path, table_of(features), row_group_size=300, compression=compression)
+    put(store, tmp_path, table_of(features), row_group_size=300, compression=compression)
 
     def split(room: Room) -> Any:
-        return split_parquet(store, KEY, size_bytes, room, after=0)
+        return split_parquet(store, store.head(KEY), room, after=0)
 
     shards = list(shards_of(split, lambda _: (130, 2**40), shards=0, rows=0))
     chunks = [
@@ -117,13 +117,13 @@ def test_missing_and_misfitting_cells_fail_their_rows_alone(store: Store, tmp_pa
             "more": pa.array([1, 2, 3, 4]),
         }
     )
-    size_bytes = put(store, tmp_path, table)
+    put(store, tmp_path, table)
     wanted = signature(
         TensorSpec(name="name", datatype="BYTES", shape=(-1, 1), nullable=True),
         TensorSpec(name="age", datatype="INT32", shape=(-1, 1)),
         TensorSpec(name="weight", datatype="FP32", shape=(-1,)),
     )
-    (piece,) = split_parquet(store, KEY, size_bytes, Room(100, 100), after=0)
+    (piece,) = split_parquet(store, store.head(KEY), Room(100, 100), after=0)
 
     (chunk,) = read_parquet(store, piece, wanted, first_row=1, batch_size=4)
 
@@ -137,8 +137,8 @@ def test_missing_and_misfitting_cells_fail_their_rows_alone(store: Store, tmp_pa
 
 
 def test_column_of_lists_is_a_row_each(store: Store, tmp_path: Path, features: Array) -> None:
-    size_bytes = put(store, tmp_path, pa.table({"x": features[:50].tolist()}))
-    (piece,) = split_parquet(store, KEY, size_bytes, Room(100, 100), after=0)
+    put(store, tmp_path, pa.table({"x": features[:50].tolist()}))
+    (piece,) = split_parquet(store, store.head(KEY), Room(100, 100), after=0)
 
     (chunk,) = read_parquet(store, piece, FEATURES, first_row=1, batch_size=64)
 
@@ -148,8 +148,8 @@ def test_column_of_lists_is_a_row_each(store: Store, tmp_path: Path, features: A
 def test_other_columns_than_the_models_are_refused_at_once(
     store: Store, tmp_path: Path, features: Array
 ) -> None:
-    size_bytes = put(store, tmp_path, table_of(features[:, :5]))
-    (piece,) = split_parquet(store, KEY, size_bytes, Room(1000, 100), after=0)
+    put(store, tmp_path, table_of(features[:, :5]))
+    (piece,) = split_parquet(store, store.head(KEY), Room(1000, 100), after=0)
 
     with pytest.raises(InvalidInput, match="5 columns; the model wants 8"):
         list(read_parquet(store, piece, FEATURES, first_row=1, batch_size=64))

@@ -4,14 +4,19 @@ import io
 import json
 import random
 import zipfile
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from lampyris.domain.manifest import Manifest
+from lampyris.domain.store import Store
 from lampyris.domain.tensors import Array
 from lampyris.errors import InferenceFailed, StoreUnavailable
 from lampyris.serving.infer import Inference
@@ -35,6 +40,13 @@ def ndjson_of(values: Array) -> bytes:
 def npy_of(values: Array) -> bytes:
     file = io.BytesIO()
     np.save(file, values)
+    return file.getvalue()
+
+
+def parquet_of(values: Array) -> bytes:
+    file = io.BytesIO()
+    columns = {f"f{place}": values[:, place] for place in range(values.shape[1])}
+    pq.write_table(pa.table(columns), file, compression="none", use_dictionary=False, write_statistics=False)
     return file.getvalue()
 
 
@@ -82,12 +94,7 @@ def test_first_shard_has_its_answers_before_the_others_are_given_to_the_queue(
     store.put("data/in.csv", csv_of(features))
     job = world.ask(input="data/in.csv", shard_rows=100)
 
-    while not world.jobs.get(job.id).waits:
-        message = world.queues.take()
-        if message.queue == "attend":
-            world.attending.attend(message.wake_up)
-        else:
-            world.deliver(message)
+    world.run(until=lambda: world.jobs.get(job.id).waits)
 
     waiting = world.jobs.get(job.id)
     assert waiting.shards.finished == 1
@@ -269,16 +276,96 @@ def test_version_is_the_one_that_was_meant_when_the_job_began(
     store.put("data/in.npy", npy_of(features))
     job = world.ask(input="data/in.npy", shard_rows=100)
 
-    while not world.jobs.get(job.id).waits:
-        message = world.queues.take()
-        if message.queue == "attend":
-            world.attending.attend(message.wake_up)
-        else:
-            world.deliver(message)
+    world.run(until=lambda: world.jobs.get(job.id).waits)
     publish_linear(seed=2)
     world.run()
 
     assert world.manifest(world.jobs.get(job.id))["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [("in.csv", csv_of), ("in.ndjson", ndjson_of), ("in.npy", npy_of), ("in.parquet", parquet_of)],
+)
+def test_input_that_is_overwritten_by_one_of_equal_size_ends_the_job(
+    world: Any, publish_linear: Any, features: Array, store: Any, name: str, write: Any
+) -> None:
+    publish_linear()
+    before, after = write(features), write(features[::-1])
+    assert len(before) == len(after)
+    store.put(f"data/{name}", before)
+    job = world.ask(input=f"data/{name}", shard_rows=100)
+    world.run(until=lambda: world.jobs.get(job.id).waits)
+
+    store.put(f"data/{name}", after)
+    world.run()
+
+    ended = world.jobs.get(job.id)
+    assert (ended.state, ended.failure.code) == ("failed", "input-changed")
+    assert f"'data/{name}' was changed" in ended.failure.detail
+    assert ended.shards.finished == 1  # the first, which was read before
+
+    world.jobs.retry(job.id)
+    world.run()
+
+    assert world.jobs.get(job.id).failure == ended.failure
+
+
+def test_input_that_is_overwritten_when_all_of_it_was_read_is_answered_as_it_was(
+    world: Any, publish_linear: Any, features: Array, store: Any
+) -> None:
+    publish_linear()
+    store.put("data/in.csv", csv_of(features))
+    job = world.ask(input="data/in.csv", shard_rows=100)
+    world.run(until=lambda: (shards := world.jobs.get(job.id).shards) is not None and shards.is_complete)
+
+    store.put("data/in.csv", csv_of(features[::-1]))
+    world.run()
+
+    assert world.jobs.get(job.id).state == "succeeded"
+
+
+@pytest.mark.parametrize("place", ["data/pictures.zip", "data/pictures/"])
+def test_picture_that_is_overwritten_ends_the_job(
+    world: Any, publish_picture: Any, store: Any, place: str
+) -> None:
+    def put(brightness: int) -> None:
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as packed:
+            for number in range(12):
+                packed.writestr(f"{number:02}.png", png(brightness))
+        store.put("data/pictures.zip", archive.getvalue())
+        store.put("data/pictures/11.png", png(brightness))
+
+    publish_picture()
+    for number in range(12):
+        store.put(f"data/pictures/{number:02}.png", png(9))
+    put(9)
+    job = world.ask(model="picture", input=place, shard_rows=6)
+    world.run(until=lambda: world.jobs.get(job.id).waits)
+
+    put(8)
+    world.run()
+
+    ended = world.jobs.get(job.id)
+    assert (ended.state, ended.failure.code) == ("failed", "input-changed")
+
+
+def test_input_that_is_overwritten_between_two_workers_that_plan_ends_the_job(
+    world: Any, publish_linear: Any, features: Array, store: Any
+) -> None:
+    publish_linear()
+    store.put("data/in.npy", npy_of(features))
+    world.remaining_ms = 10_000  # less than what is kept for the draft
+    job = world.ask(input="data/in.npy", shard_rows=150)
+    world.run(until=lambda: world.jobs.get(job.id).attempts == 3)
+
+    store.put("data/in.npy", npy_of(features[::-1]))
+    world.run()
+
+    ended = world.jobs.get(job.id)
+    assert (ended.state, ended.failure.code) == ("failed", "input-changed")
+    assert ended.attempts == 4
 
 
 def test_plan_that_takes_longer_than_an_invocation_is_handed_over(
@@ -399,3 +486,53 @@ def test_shard_that_is_predicted_twice_writes_the_same_bytes(
     assert before[0].startswith(
         b"row,label,probability,probability_dark,probability_dim,probability_lit\r\n1,"
     )
+
+
+class Noting:
+    """A store that notes of which type the objects are that are written."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.types: dict[str, str] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def put(self, key: str, data: Any, headers: Mapping[str, str]) -> None:
+        self._store.put(key, data, headers)
+        self.types[key] = headers["content-type"]
+
+    def create(self, key: str, data: bytes, headers: Mapping[str, str]) -> None:
+        self._store.create(key, data, headers)
+        self.types[key] = headers["content-type"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ("csv", "text/csv; charset=utf-8; header=present"),
+        ("ndjson", "application/x-ndjson"),
+        ("npy", "application/x-npy"),
+    ],
+)
+def test_results_say_of_which_type_they_are(
+    world: Any,
+    publish_linear: Any,
+    features: Array,
+    store: Store,
+    tmp_path: Path,
+    answers: str,
+    expected: str,
+) -> None:
+    publish_linear()
+    store.put("data/in.csv", b"1\n" + csv_of(features[:9]))
+    noting = Noting(store)
+    world = type(world)(noting, tmp_path)
+
+    job = world.done(input="data/in.csv", answers=answers)
+
+    prefix = f"jobs/{job.id}/1/"
+    assert noting.types[f"{prefix}answers/part-00000.{answers}"] == expected
+    assert noting.types[f"{prefix}failed/part-00000.ndjson"] == "application/x-ndjson"
+    for name in ("plan.json", "plan/00000.json", "outcomes/00000.json", "manifest.json"):
+        assert noting.types[prefix + name] == "application/json"

@@ -34,6 +34,7 @@ ACTIONS = {
     "get": "s3:GetObject",
     "get_if_changed": "s3:GetObject",
     "get_range": "s3:GetObject",
+    "head": "s3:GetObject",
     "size_bytes": "s3:GetObject",
     "put": "s3:PutObject",
     "create": "s3:PutObject",
