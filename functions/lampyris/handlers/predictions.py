@@ -9,7 +9,7 @@ more is not run a third time.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from time import perf_counter, time
@@ -120,10 +120,10 @@ class _Answering:
             for before in range(_ALONE_FROM, received)
         )
 
-    def _create(self, key: str, data: bytes = b"") -> bool:
+    def _create(self, key: str, data: bytes = b"", headers: Mapping[str, str] | None = None) -> bool:
         """Create an object; False if one stands there. Raises: StoreUnavailable."""
         try:
-            self._store.create(key, data)
+            self._store.create(key, data, headers)
         except ObjectExists:
             return False
         return True
@@ -192,7 +192,8 @@ class _Answering:
                 name = wanted.outputs[0]
                 found = msgspec.structs.replace(found, outputs={name: found.outputs[name]})
             reply = reply_with(found, wanted)
-        self._create(key, reply.body.encode() if isinstance(reply.body, str) else reply.body)
+        body = reply.body.encode() if isinstance(reply.body, str) else reply.body
+        self._create(key, body, {"content-type": reply.media_type})
 
 
 def _message(record: dict[str, Any]) -> _Message:

@@ -1,7 +1,7 @@
 """Messages of one prediction each, as SQS hands them over."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -148,10 +148,37 @@ class Away:
         self._store = store
         self._keys = keys
 
-    def create(self, key: str, data: bytes) -> None:
+    def create(self, key: str, data: bytes, headers: Mapping[str, str] | None = None) -> None:
         if key in self._keys:
             raise StoreUnavailable(operation="put", cause="a test")
-        self._store.create(key, data)
+        self._store.create(key, data, headers)
+
+
+class Noting:
+    """A store that notes as what objects are created."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.types: dict[str, str] = {}
+
+    def create(self, key: str, data: bytes, headers: Mapping[str, str]) -> None:
+        self._store.create(key, data, headers)
+        self.types[key] = headers["content-type"]
+
+
+def test_answers_say_of_which_type_they_are(
+    app: App, store: Store, publish_linear: Callable[..., Any]
+) -> None:
+    publish_linear()
+    noting = Noting(store)
+    app = msgspec.structs.replace(app, serving=msgspec.structs.replace(app.serving, store=noting))
+
+    handle({"Records": [record(0, asked(0)), record(1, asked(1, inputs=[[1]]))]}, app, Context())
+
+    assert noting.types == {
+        "predictions/glow/p0.json": "application/json",
+        "predictions/glow/p1.json": "application/problem+json",
+    }
 
 
 def test_what_may_work_later_comes_again_and_only_that(
