@@ -688,9 +688,31 @@ def test_who_deals_with_messages_reads_what_it_needs_alone(resources: dict[str, 
 
     assert attend["s3:GetObject"] == below("watch", "jobs")
     assert predictions["s3:GetObject"] == below("models", "blobs", "tuned")
-    assert [name for name in roles if "sqs:ChangeMessageVisibility" in allowed(resources, name)] == [
-        "AttendRole"
-    ]
+    putting_off = {
+        name: allowed(resources, name)["sqs:ChangeMessageVisibility"]
+        for name in roles
+        if "sqs:ChangeMessageVisibility" in allowed(resources, name)
+    }
+    assert putting_off == {
+        "AttendRole": attend["sqs:DeleteMessage"],
+        "PredictionsRole": predictions["sqs:DeleteMessage"],
+    }
+
+
+def test_function_that_puts_messages_off_knows_the_queues_that_it_takes_them_from(
+    resources: dict[str, Resource],
+) -> None:
+    variables = resources["PredictionsFunction"]["Properties"]["Environment"]["Variables"]
+    sources = of_type(resources, "AWS::Lambda::EventSourceMapping").values()
+
+    queues = {
+        one["EventSourceArn"]["Fn::GetAtt"][0]
+        for one in sources
+        if one["FunctionName"] == {"Ref": "PredictionsFunction"}
+    }
+    assert queues == {"PredictionsQueue", "OrderedPredictionsQueue"}
+    assert variables["LAMPYRIS_PREDICTIONS_QUEUE"] == {"Ref": "PredictionsQueue"}
+    assert variables["LAMPYRIS_ORDERED_PREDICTIONS_QUEUE"] == {"Ref": "OrderedPredictionsQueue"}
 
 
 def test_only_the_keep_function_forgets_jobs(resources: dict[str, Resource]) -> None:

@@ -54,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     What jobs need is "" where a function has nothing to do with them: `jobs_table` is a name, the queues are
     URLs, `machine_queue` and `machine_definition` those of AWS Batch, which may be missing everywhere.
+    `predictions_queue` and `ordered_queue` are the URLs of those whose messages ask for one prediction each.
     `jobs_in_all` and so on are how many may be under way at once; `webhook_secret` signs news of them.
     """
 
@@ -78,6 +79,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     train_queue: str = ""
     batch_queue: str = ""
     dead_queue: str = ""
+    predictions_queue: str = ""
+    ordered_queue: str = ""
     machine_queue: str = ""
     machine_definition: str = ""
     jobs_in_all: int = 50
@@ -121,6 +124,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         train_queue=environ.get("LAMPYRIS_TRAIN_QUEUE", ""),
         batch_queue=environ.get("LAMPYRIS_BATCH_QUEUE", ""),
         dead_queue=environ.get("LAMPYRIS_DEAD_QUEUE", ""),
+        predictions_queue=environ.get("LAMPYRIS_PREDICTIONS_QUEUE", ""),
+        ordered_queue=environ.get("LAMPYRIS_ORDERED_PREDICTIONS_QUEUE", ""),
         machine_queue=environ.get("LAMPYRIS_BATCH_JOB_QUEUE", ""),
         machine_definition=environ.get("LAMPYRIS_BATCH_JOB_DEFINITION", ""),
         jobs_in_all=int(environ.get("LAMPYRIS_JOBS_IN_ALL", "50")),
@@ -174,7 +179,7 @@ def open_jobs(settings: Settings) -> "Jobs":
 
 
 def open_queues(settings: Settings) -> "SqsQueues":
-    """Open the queues of jobs."""
+    """Open the queues of jobs, and of predictions that come one by one."""
     from lampyris.adapters.sqs_queues import SqsQueues  # noqa: PLC0415 - as in open_jobs
 
     urls: dict[QueueName, str] = {
@@ -182,6 +187,8 @@ def open_queues(settings: Settings) -> "SqsQueues":
         "train": settings.train_queue,
         "batch": settings.batch_queue,
         "dead": settings.dead_queue,
+        "predictions": settings.predictions_queue,
+        "ordered": settings.ordered_queue,
     }
     return SqsQueues(open_client(settings, "sqs"), urls)
 

@@ -2,16 +2,18 @@
 
 Those for one version are run together, and answered one by one. An answer is created where none stands, so
 that a message that is delivered again has no second effect. What is wrong with a message is its answer; what
-may work later comes again. In a queue that keeps the order, nothing is answered before what came first.
+may work later comes again, after a short while at first. In a queue that keeps the order, nothing is answered
+before what came first.
 
 A message that comes again may have ended the function: it is run alone then, and what ends the function once
 more is not run a third time.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+import random
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from time import perf_counter, time
 from typing import Any
 
@@ -21,7 +23,7 @@ import onnxruntime  # noqa: F401 - here, so that no message waits for it
 from lampyris.adapters.telemetry import Telemetry
 from lampyris.batch.messages import Asked, read_message, refusal_key
 from lampyris.batch.together import Found, predict_together
-from lampyris.bootstrap import Serving, open_store, read_settings, wire_loading, wire_serving
+from lampyris.bootstrap import Serving, open_queues, open_store, read_settings, wire_loading, wire_serving
 from lampyris.domain.manifest import Manifest
 from lampyris.errors import (
     InferenceFailed,
@@ -31,16 +33,23 @@ from lampyris.errors import (
     ObjectNotFound,
     WorkerLost,
 )
+from lampyris.handlers.putting_off import PutOff, back_off_s, deliveries
 from lampyris.http.event import LambdaContext, Request
 from lampyris.http.predictions.answers import reply_with
 from lampyris.http.predictions.wanted import read_wanted
 from lampyris.http.problems import problem_reply
+from lampyris.jobs.wake_ups import QueueName
 from lampyris.serving.memory import limit_memory
 
 _ANSWER_S = 5.0
 _WRITERS = 16
 # The first delivery at which a message is run alone.
 _ALONE_FROM = 2
+# The intervals of which the times until the next deliveries are drawn: 5 s, 25 s, 2 minutes, 5 minutes. The
+# template allows five deliveries, which are to outlast more than a hiccup.
+_GROWTH = 5
+# What it takes to put a message off.
+_NEEDED_S = 2.0
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,12 +57,15 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
 
     serving: Serving
     telemetry: Telemetry
+    put_off: PutOff
+    draw: Callable[[], float]
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True):
     """A message; `group` names those among which order matters, None if it does not."""
 
     id: str
+    receipt: str
     body: str
     received: int
     group: str | None
@@ -73,7 +85,29 @@ def handle(event: dict[str, Any], app: App, context: LambdaContext) -> dict[str,
             failed += answering.answer_alone(message)
         else:
             failed.append(message)
+    _put_off(failed, app, context)
     return {"batchItemFailures": [{"itemIdentifier": message.id} for message in failed]}
+
+
+def _put_off(failed: list[_Message], app: App, context: LambdaContext) -> None:
+    """Let messages come again sooner than their queue would, those of a group together and the first first.
+
+    A queue that keeps the order gives out nothing of a group of which a message is still put off.
+    """
+    delays_s: dict[str, int] = {}
+    for message in failed:
+        delay_s = back_off_s(message.received, app.draw(), growth=_GROWTH)
+        if message.group is not None:
+            delay_s = delays_s.setdefault(message.group, delay_s)
+        if context.get_remaining_time_in_millis() / 1000 < _NEEDED_S:
+            return
+        try:
+            app.put_off(
+                "predictions" if message.group is None else "ordered", message.receipt, delay_s=delay_s
+            )
+        except Exception as error:  # noqa: BLE001 - they come again all the same, only later
+            app.telemetry.error(error, context.aws_request_id)
+            return
 
 
 class _Answering:
@@ -201,8 +235,9 @@ def _message(record: dict[str, Any]) -> _Message:
     keeps_order = record.get("eventSourceARN", "").endswith(".fifo")
     return _Message(
         id=record["messageId"],
+        receipt=record["receiptHandle"],
         body=record["body"],
-        received=int(attributes.get("ApproximateReceiveCount", "1")),
+        received=deliveries(record),
         group=attributes.get("MessageGroupId", "") if keeps_order else None,
     )
 
@@ -213,7 +248,17 @@ def app_from_env() -> App:
     settings = read_settings(os.environ)
     serving = wire_serving(wire_loading(settings, open_store(settings), clock=perf_counter))
     limit_memory(settings.memory_mb)
-    return App(serving=serving, telemetry=Telemetry("predictions", now_s=time))
+    open_once = cache(partial(open_queues, settings))  # boto3 takes a while: most never need it
+
+    def put_off(queue: QueueName, receipt: str, *, delay_s: int) -> None:
+        open_once().put_off(queue, receipt, delay_s=delay_s)
+
+    return App(
+        serving=serving,
+        telemetry=Telemetry("predictions", now_s=time),
+        put_off=put_off,
+        draw=random.random,
+    )
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

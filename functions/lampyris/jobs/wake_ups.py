@@ -10,8 +10,8 @@ LONGEST_DELAY_S = 900
 LEASE_S = 45
 BEAT_S = 10.0
 # Where a message goes: to who attends to jobs, to who trains, in functions or on machines, to who predicts,
-# to where failed jobs wait.
-QueueName = Literal["attend", "train", "machines", "batch", "dead"]
+# to where failed jobs wait. The last two are no jobs' queues: each of their messages is one prediction.
+QueueName = Literal["attend", "train", "machines", "batch", "dead", "predictions", "ordered"]
 
 
 class WakeUp(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from itertools import cycle
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -13,8 +14,9 @@ import pytest
 from lampyris.adapters.telemetry import Telemetry
 from lampyris.bootstrap import Serving, read_settings, wire_loading, wire_serving
 from lampyris.domain.store import Store
-from lampyris.errors import ObjectNotFound, StoreUnavailable
+from lampyris.errors import ObjectNotFound, QueueUnavailable, StoreUnavailable
 from lampyris.handlers.predictions import App, handle
+from lampyris.jobs.wake_ups import QueueName
 from lampyris.serving.infer import Inference
 
 ROW = [0.5] * 8
@@ -56,10 +58,34 @@ def runs(serving: Serving) -> Runs:
     return Runs(serving.inference)
 
 
+class Queue:
+    """Notes what is put off, and until when."""
+
+    def __init__(self) -> None:
+        self.put_off: list[tuple[QueueName, str, int]] = []
+        self.is_away = False
+
+    def __call__(self, queue: QueueName, receipt: str, *, delay_s: int) -> None:
+        if self.is_away:
+            raise QueueUnavailable(operation="put off", cause="a test")
+        self.put_off.append((queue, receipt, delay_s))
+
+
 @pytest.fixture
-def app(serving: Serving, runs: Runs) -> App:
+def queue() -> Queue:
+    return Queue()
+
+
+@pytest.fixture
+def app(serving: Serving, runs: Runs, queue: Queue) -> App:
     counted = msgspec.structs.replace(serving, inference=runs)
-    return App(serving=counted, telemetry=Telemetry("predictions", now_s=lambda: 0.0))
+    draws = cycle((0.5, 0.9))
+    return App(
+        serving=counted,
+        telemetry=Telemetry("predictions", now_s=lambda: 0.0),
+        put_off=queue,
+        draw=lambda: next(draws),
+    )
 
 
 def record(
@@ -67,7 +93,13 @@ def record(
 ) -> dict[str, Any]:
     attributes = {"ApproximateReceiveCount": str(received)} | ({"MessageGroupId": group} if group else {})
     text = body if isinstance(body, str) else json.dumps(body)
-    return {"messageId": f"m{number}", "body": text, "attributes": attributes, "eventSourceARN": source}
+    return {
+        "messageId": f"m{number}",
+        "receiptHandle": f"r{number}",
+        "body": text,
+        "attributes": attributes,
+        "eventSourceARN": source,
+    }
 
 
 def asked(number: int, **others: Any) -> dict[str, Any]:
@@ -154,6 +186,13 @@ class Away:
         self._store.create(key, data, headers)
 
 
+def without(app: App, store: Store, *keys: str) -> App:
+    """Return the function as it is while its store cannot create some keys."""
+    return msgspec.structs.replace(
+        app, serving=msgspec.structs.replace(app.serving, store=Away(store, *keys))
+    )
+
+
 class Noting:
     """A store that notes as what objects are created."""
 
@@ -185,8 +224,7 @@ def test_what_may_work_later_comes_again_and_only_that(
     app: App, store: Store, publish_linear: Callable[..., Any]
 ) -> None:
     publish_linear()
-    away = msgspec.structs.replace(app.serving, store=Away(store, "predictions/glow/p1.json"))
-    app = msgspec.structs.replace(app, serving=away)
+    app = without(app, store, "predictions/glow/p1.json")
 
     found = handle({"Records": [record(number, asked(number)) for number in range(3)]}, app, Context())
 
@@ -198,8 +236,7 @@ def test_in_order_nothing_is_answered_before_what_came_first(
     app: App, store: Store, publish_linear: Callable[..., Any]
 ) -> None:
     publish_linear()
-    away = msgspec.structs.replace(app.serving, store=Away(store, "predictions/glow/p2.json"))
-    app = msgspec.structs.replace(app, serving=away)
+    app = without(app, store, "predictions/glow/p2.json")
     records = [
         record(number, asked(number), source=FIFO, group="even" if number % 2 == 0 else "odd")
         for number in range(7)
@@ -211,6 +248,77 @@ def test_in_order_nothing_is_answered_before_what_came_first(
     with pytest.raises(ObjectNotFound):
         store.get("predictions/glow/p4.json")
     assert answer(store, "p5")["model"] == "glow"
+
+
+def test_what_may_work_later_comes_again_soon_and_later_each_time(
+    app: App, queue: Queue, store: Store, publish_linear: Callable[..., Any]
+) -> None:
+    publish_linear()
+    app = without(app, store, "predictions/glow/p1.json")
+
+    for received in (1, 2, 3, 4):
+        handle({"Records": [record(0, asked(0)), record(1, asked(1), received=received)]}, app, Context())
+
+    assert queue.put_off == [
+        ("predictions", "r1", 1 + 2),
+        ("predictions", "r1", 1 + 22),
+        ("predictions", "r1", 1 + 62),
+        ("predictions", "r1", 1 + 270),
+    ]
+
+
+def test_in_order_what_came_first_comes_again_first_and_its_group_no_sooner(
+    app: App, queue: Queue, store: Store, publish_linear: Callable[..., Any]
+) -> None:
+    publish_linear()
+    app = without(app, store, "predictions/glow/p2.json", "predictions/glow/p5.json")
+    records = [
+        record(number, asked(number), source=FIFO, group="even" if number % 2 == 0 else "odd")
+        for number in range(7)
+    ]
+
+    handle({"Records": records}, app, Context())
+
+    assert queue.put_off == [
+        ("ordered", "r2", 3),
+        ("ordered", "r4", 3),
+        ("ordered", "r6", 3),
+        ("ordered", "r5", 5),
+    ]
+
+
+def test_message_that_cannot_be_put_off_comes_again_as_its_queue_says(
+    app: App,
+    queue: Queue,
+    store: Store,
+    publish_linear: Callable[..., Any],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    publish_linear()
+    app = without(app, store, "predictions/glow/p0.json")
+    queue.is_away = True
+
+    found = handle({"Records": [record(0, asked(0)), record(1, asked(1))]}, app, Context())
+
+    assert failures(found) == ["m0"]
+    told = [json.loads(line)["exception_name"] for line in capsys.readouterr().out.splitlines()]
+    assert told == ["StoreUnavailable", "QueueUnavailable"]
+
+
+def test_without_time_nothing_is_put_off(
+    app: App, queue: Queue, store: Store, publish_linear: Callable[..., Any]
+) -> None:
+    class AtTheEnd(Context):
+        def get_remaining_time_in_millis(self) -> int:
+            return 1_000
+
+    publish_linear()
+    app = without(app, store, "predictions/glow/p0.json")
+
+    found = handle({"Records": [record(0, asked(0))]}, app, AtTheEnd())
+
+    assert failures(found) == ["m0"]
+    assert queue.put_off == []
 
 
 def deliveries(records: list[dict[str, Any]], app: App, most: int) -> Iterator[list[str]]:
