@@ -238,6 +238,7 @@ def test_only_what_knows_no_resources_is_allowed_on_every_one(resources: dict[st
     assert on_everything == [
         *[["xray:PutTraceSegments", "xray:PutTelemetryRecords"]] * (len(functions) - 2),
         ["ecs:DiscoverPollEndpoint", "ecr:GetAuthorizationToken"],
+        "batch:ListJobs",
         *[["xray:PutTraceSegments", "xray:PutTelemetryRecords"]] * 2,
     ]
 
@@ -642,6 +643,16 @@ def test_machine_job_that_never_fits_does_not_block_the_queue(resources: dict[st
         "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT",
     }
     assert all((one["Action"], one["State"]) == ("CANCEL", "RUNNABLE") for one in actions)
+
+
+def test_who_attends_stops_machines_and_whoever_trains_does_not(resources: dict[str, Resource]) -> None:
+    def granted(policy: str) -> dict[str, Any]:
+        statements = resources[policy]["Properties"]["PolicyDocument"]["Statement"]
+        return {one["Action"]: one["Resource"] for one in statements}
+
+    jobs = "arn:${AWS::Partition}:batch:${AWS::Region}:${AWS::AccountId}:job/*"
+    assert granted("StartMachinesPolicy")["batch:TerminateJob"] == {"Fn::Sub": jobs}
+    assert set(granted("HandOverToMachinesPolicy")) == {"batch:SubmitJob"}
 
 
 def test_outputs_name_what_a_client_needs() -> None:

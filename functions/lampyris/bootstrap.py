@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # numpy is most of INIT: loading starts before it is imported
     from lampyris.http.event import Request
     from lampyris.jobs.dead_letters import DeadLetters
     from lampyris.jobs.jobs import Jobs
+    from lampyris.jobs.machines import Machines
     from lampyris.jobs.wake_ups import QueueName, Queues
     from lampyris.serving.infer import Inference, Prediction
     from lampyris.serving.living import Living
@@ -191,6 +192,15 @@ def open_queues(settings: Settings) -> "SqsQueues":
         "ordered": settings.ordered_queue,
     }
     return SqsQueues(open_client(settings, "sqs"), urls)
+
+
+def open_machines(settings: Settings) -> "Machines | None":
+    """Open the way to the machines that run for jobs; None where there are none."""
+    if not settings.machine_queue:
+        return None
+    from lampyris.adapters.aws_batch import RunningMachines  # noqa: PLC0415 - as in open_jobs
+
+    return RunningMachines(open_client(settings, "batch"), job_queue=settings.machine_queue)
 
 
 def open_client(settings: Settings, service: str) -> Any:

@@ -1,10 +1,10 @@
 """Machines of AWS Batch: a message to them is a job there, which starts as many as it wants.
 
-The job definition is one for several nodes, from 0 on, of which each submission says the number. Its command
-finds in LAMPYRIS_JOB which job it is about.
+It is found again by its name, which says what job it is about. The job definition is one for several nodes,
+from 0 on, of which each submission says the number. Its command finds in LAMPYRIS_JOB which job it is about.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lampyris.adapters.boto3_clients import CallFailed, calling
@@ -12,6 +12,7 @@ from lampyris.errors import QueueUnavailable
 from lampyris.jobs.wake_ups import QueueName, Queues, WakeUp
 
 JOB_VARIABLE = "LAMPYRIS_JOB"
+_ENDED = frozenset({"SUCCEEDED", "FAILED"})
 
 
 class BatchMachines:
@@ -50,7 +51,7 @@ class BatchMachines:
         try:
             with calling():
                 self._client.submit_job(
-                    jobName=f"lampyris-{message.job}",
+                    jobName=_name(message.job),
                     jobQueue=self._job_queue,
                     jobDefinition=self._definition,
                     nodeOverrides={
@@ -67,3 +68,37 @@ class BatchMachines:
                 )
         except CallFailed as error:
             raise QueueUnavailable(operation="ask for machines", cause=error.cause) from error
+
+
+class RunningMachines:
+    """Machines. `client` is boto3's for Batch; `job_queue` a name or an ARN there."""
+
+    def __init__(self, client: Any, *, job_queue: str) -> None:
+        self._client = client
+        self._job_queue = job_queue
+
+    def of(self, job: str) -> Sequence[str]:
+        try:
+            with calling():
+                pages = self._client.get_paginator("list_jobs").paginate(
+                    jobQueue=self._job_queue, filters=[{"name": "JOB_NAME", "values": [_name(job)]}]
+                )
+                return [
+                    one["jobId"]
+                    for page in pages
+                    for one in page["jobSummaryList"]
+                    if one["status"] not in _ENDED
+                ]
+        except CallFailed as error:
+            raise QueueUnavailable(operation="look for machines", cause=error.cause) from error
+
+    def stop(self, machine: str) -> None:
+        try:
+            with calling():
+                self._client.terminate_job(jobId=machine, reason="Its job has ended.")
+        except CallFailed as error:
+            raise QueueUnavailable(operation="stop a machine", cause=error.cause) from error
+
+
+def _name(job: str) -> str:
+    return f"lampyris-{job}"

@@ -1,7 +1,6 @@
 """The attend function: looks at the jobs that wake-ups name, and begins those that S3 puts ask for.
 
-A message that could not be dealt with comes again, later each time, and holds no other up; a put that asks
-for nothing that can be done is logged and dropped.
+A message that could not be dealt with comes again, later each time, and holds no other up.
 """
 
 import os
@@ -10,42 +9,42 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from time import time
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from lampyris.adapters.event_bus import EventBridge
 from lampyris.adapters.telemetry import Telemetry
 from lampyris.adapters.webhook import SignedWebhook
-from lampyris.bootstrap import open_client, open_jobs, open_queues, open_store, read_settings
+from lampyris.bootstrap import (
+    open_client,
+    open_jobs,
+    open_machines,
+    open_queues,
+    open_store,
+    read_settings,
+)
 from lampyris.domain.store import Store
-from lampyris.errors import Conflict, InvalidRequest, NoJobs, NotFound, QueueUnavailable
+from lampyris.errors import InvalidRequest, NoJobs, QueueUnavailable
+from lampyris.handlers.putting_off import PutOff, back_off_s, deliveries
 from lampyris.handlers.s3_events import Created, read_created
 from lampyris.http.event import LambdaContext
 from lampyris.jobs import transitions
 from lampyris.jobs.attending import Attending
 from lampyris.jobs.duties import duties, work
-from lampyris.jobs.intake import SETTLING_S, asked_by, may_be_followed
+from lampyris.jobs.intake import SETTLING_S, asked_by, may_be_followed, refused
 from lampyris.jobs.job import Failure, with_log
 from lampyris.jobs.jobs import Jobs
 from lampyris.jobs.notifications import Notifying
 from lampyris.jobs.slots import Limits, Slots
-from lampyris.jobs.wake_ups import QueueName, WakeUp, decode_wake_up
+from lampyris.jobs.wake_ups import WakeUp, decode_wake_up
 
 # What the slowest message takes: a webhook that does not answer, and the calls of AWS around it.
 _NEEDED_S = 20.0
-# Failed messages come again after a time that is drawn from twice as long an interval each time.
-_LONGEST_PAUSE_S = 300
-_DOUBLINGS = 8
 
 
 class _Settling(Exception):
     """A put that others may follow is looked at when it comes again."""
-
-
-class PutOff(Protocol):
-    def __call__(self, queue: QueueName, receipt: str, *, delay_s: int) -> None:
-        """Let a message come again after a delay."""
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,31 +66,31 @@ def handle(
     for number, message in enumerate(event["Records"]):
         try:
             if number == 0 or remaining_s() >= _NEEDED_S:
-                _answer(message, app, request_id)
+                _answer(message, app)
                 continue
-            delay_s = _back_off_s(message, app)
+            delay_s = back_off_s(deliveries(message), app.draw())
         except _Settling:
             delay_s = SETTLING_S
         except Exception as error:  # noqa: BLE001 - the others of the batch are not to blame
             app.telemetry.error(error, request_id)
-            delay_s = _back_off_s(message, app)
+            delay_s = back_off_s(deliveries(message), app.draw())
         failures.append({"itemIdentifier": message["messageId"]})
         with suppress(QueueUnavailable):  # it comes again all the same, only later
             app.put_off("attend", message["receiptHandle"], delay_s=delay_s)
     return {"batchItemFailures": failures}
 
 
-def _answer(message: Mapping[str, Any], app: App, request_id: str) -> None:
+def _answer(message: Mapping[str, Any], app: App) -> None:
     """Raises: _Settling; and whatever went wrong."""
     body = message["body"]
     try:
         wake_up = decode_wake_up(body)
     except msgspec.DecodeError:
         puts = list(read_created(body))
-        if _received(message) == 1 and any(map(may_be_followed, puts)):
+        if deliveries(message) == 1 and any(map(may_be_followed, puts)):
             raise _Settling from None
         for created in puts:
-            _begin(created, app, request_id)
+            _begin(created, app)
     else:
         _attend(wake_up, app)
 
@@ -105,22 +104,15 @@ def _attend(wake_up: WakeUp, app: App) -> None:
         jobs.look(jobs.change(wake_up.job, lambda one: transitions.failed(one, failure, jobs.now())))
 
 
-def _begin(created: Created, app: App, request_id: str) -> None:
+def _begin(created: Created, app: App) -> None:
+    """Make the job that a put asks for, or one that has failed where none can be made."""
+    failure = None
     try:
         asked = asked_by(created, app.store)
-        if asked is not None:
-            app.jobs.submit(asked)
-    except (InvalidRequest, NotFound, Conflict) as error:
-        app.telemetry.error(error, request_id)
-
-
-def _back_off_s(message: Mapping[str, Any], app: App) -> int:
-    longest_s = min(_LONGEST_PAUSE_S, 2 ** min(_received(message), _DOUBLINGS))
-    return 1 + int(app.draw() * longest_s)
-
-
-def _received(message: Mapping[str, Any]) -> int:
-    return int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))
+    except InvalidRequest as error:
+        asked, failure = refused(created, error), Failure(code=error.code, detail=str(error))
+    if asked is not None:
+        app.jobs.submit(asked, failure)
 
 
 @cache
@@ -142,7 +134,7 @@ def app_from_env() -> App:
         jobs,
         Slots(jobs, limits),
         work=work(trains=bool(settings.train_queue), has_machines=bool(settings.machine_queue)),
-        duties=duties(store, jobs.queues, notifying),
+        duties=duties(store, jobs, notifying, machines=open_machines(settings)),
     )
     return App(
         jobs=jobs,

@@ -9,12 +9,16 @@ from lampyris.jobs import transitions
 from lampyris.jobs.attending import Duty
 from lampyris.jobs.handing_in import PUBLISH, hand_in
 from lampyris.jobs.job import Job
+from lampyris.jobs.jobs import Jobs
+from lampyris.jobs.machines import Machines
 from lampyris.jobs.notifications import Notifying
-from lampyris.jobs.wake_ups import QueueName, Queues, WakeUp
+from lampyris.jobs.wake_ups import QueueName, WakeUp
 
 
-def duties(store: Store, queues: Queues, notifying: Notifying) -> dict[str, Duty]:
-    """Return what is done for jobs that have ended, by name."""
+def duties(
+    store: Store, jobs: Jobs, notifying: Notifying, *, machines: Machines | None = None
+) -> dict[str, Duty]:
+    """Return what is done for jobs that have ended, by name; `machines` where a deployment has some."""
 
     def publish(job: Job) -> None:
         with suppress(ObjectNotFound):  # somebody has cleared its files away
@@ -23,13 +27,23 @@ def duties(store: Store, queues: Queues, notifying: Notifying) -> dict[str, Duty
     def bury(job: Job) -> None:
         failure = job.failure
         assert failure is not None  # it has failed, as nobody begins it again before this is done
-        queues.send("dead", WakeUp(job=job.id), why={"code": failure.code, "detail": failure.detail})
+        jobs.queues.send("dead", WakeUp(job=job.id), why={"code": failure.code, "detail": failure.detail})
+
+    def stop_machines(job: Job) -> None:
+        if machines is None:
+            return  # which is why it failed
+        found = machines.of(job.id)
+        # Whoever has begun the job again since needs those that it called.
+        if jobs.get(job.id).generation == job.generation:
+            for one in found:
+                machines.stop(one)
 
     return {
         PUBLISH: publish,
         transitions.NOTIFY: notifying.notify,
         transitions.BURY: bury,
         transitions.WEBHOOK: notifying.call,
+        transitions.STOP_MACHINES: stop_machines,
     }
 
 

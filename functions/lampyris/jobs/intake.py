@@ -4,9 +4,11 @@
     watch/{name}/recipe.toml      the recipe is built
     watch/{name}/data/...         the recipe is built once more, with all that stands below data/
 
-However often a put is announced, it makes one job; put once more, it makes another. Data that are put
-together make one as well: a put of data is looked at a while later, and asks for a build only if none has
-followed it by then. Which came last is the bucket's to say, so that no clock of ours counts.
+However often a put is announced, it makes one job; put once more, it makes another. A put of which no job can
+be made makes one that has failed: that is where who put it looks for it.
+
+Data that are put together make one job: a put of data is looked at a while later, and asks for a build only
+if none has followed it by then. Which came last is the bucket's to say, so that no clock of ours counts.
 """
 
 import hashlib
@@ -17,10 +19,10 @@ import msgspec
 
 from lampyris.domain.names import check_model_name
 from lampyris.domain.store import Entry, Store
-from lampyris.errors import InvalidName, MalformedRequest, ObjectNotFound
+from lampyris.errors import InvalidName, LampyrisError, MalformedRequest, ObjectNotFound
 from lampyris.handlers.s3_events import Created
 from lampyris.jobs.jobs import Asked
-from lampyris.jobs.specs import LONGEST_RECIPE, WATCH, BatchSpec, TrainSpec, checked, model_of
+from lampyris.jobs.specs import BATCH, LONGEST_RECIPE, WATCH, BatchSpec, TrainSpec, checked, model_of
 
 # How long after a put of data it is looked at.
 SETTLING_S = 60
@@ -64,8 +66,25 @@ def asked_by(created: Created, store: Store) -> Asked | None:
             return None
 
 
+def refused(created: Created, error: LampyrisError) -> Asked:
+    """Return what a put asked for of which no job can be made: begun again, it fails for the same reason."""
+    key = unquote_plus(created.encoded_key)
+    reason = f"{key}: {error}"
+    spec = (
+        BatchSpec(model=key.split("/")[1], input=key)
+        if key.startswith(BATCH)
+        else TrainSpec(recipe="".join(f"# {line}\n" for line in reason.splitlines()))
+    )
+    return Asked(
+        kind="batch" if key.startswith(BATCH) else "train",
+        by=created.by,
+        key=f"{created.encoded_key} {created.writing}",
+        spec=msgspec.to_builtins(spec),
+    )
+
+
 def _build(name: str, by: str, store: Store, *, latest: str | None = None) -> Asked | None:
-    """Ask for a build of a watched recipe, if there is one, and `latest` is the latest of its data."""
+    """Ask for a build of a watched recipe, if there is one, and `latest` was written last of its data."""
     folder = f"{WATCH}{name}/"
     place = f"{folder}recipe.toml"
     try:
@@ -82,7 +101,7 @@ def _build(name: str, by: str, store: Store, *, latest: str | None = None) -> As
         raise MalformedRequest(
             reason=f"{folder}data/ holds more than {_MOST_FILES:,} files; put them there as one zip."
         )
-    if latest is not None and latest not in _latest(data):
+    if latest is not None and not _is_latest(latest, data):
         return None
     try:
         text = recipe.data.decode()
@@ -99,10 +118,14 @@ def _build(name: str, by: str, store: Store, *, latest: str | None = None) -> As
     )
 
 
-def _latest(data: list[Entry]) -> set[str]:
-    """Name what was written last; several, if the bucket tells no difference."""
-    last = max((entry.modified_at for entry in data), default=None)
-    return {entry.key for entry in data if entry.modified_at == last}
+def _is_latest(key: str, data: list[Entry]) -> bool:
+    """Say whether an object was written last; by its name, if the bucket tells no difference.
+
+    What was put in parts, as the dash in its tag tells, has the time at which that was begun: it counts as
+    written last, since others that were put meanwhile may have been looked at before it was there.
+    """
+    last = max(data, key=lambda one: (one.modified_at, one.key), default=None)
+    return any(one.key == key and (one is last or "-" in one.etag) for one in data)
 
 
 def _place(folder: str, data: list[Entry]) -> str | None:

@@ -89,7 +89,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `turn` counts how often it began to need slots anew: those of a turn that is over are nobody's.
     `fruitless` counts the attempts since it came further. `duties` are what is left to do for a job that has
     ended, each of which may be done twice. `wakes` counts the wake-ups that keep it going, and `waker` is the
-    token of the last, so that what is delivered twice makes no second chain of them.
+    token of the last, so that what is delivered twice makes no second chain of them. `parts_usd` is what its
+    children had cost when all of them had last ended.
     """
 
     id: str
@@ -123,6 +124,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     shards: Shards | None = None
     children: int = 0
     parent: str | None = None
+    parts_usd: float = 0.0
     results: dict[str, str] = {}
     summary: dict[str, Any] = {}
     failure: Failure | None = None

@@ -18,7 +18,16 @@ from lampyris.errors import (
     TableUnavailable,
 )
 from lampyris.jobs import transitions
-from lampyris.jobs.job import MOST_ASKED_BYTES, MOST_BYTES, Job, Kind, child_id, decode_job, encode_job
+from lampyris.jobs.job import (
+    MOST_ASKED_BYTES,
+    MOST_BYTES,
+    Failure,
+    Job,
+    Kind,
+    child_id,
+    decode_job,
+    encode_job,
+)
 from lampyris.jobs.table import JOBS_LIST, Item, Table
 from lampyris.jobs.transitions import Transition
 from lampyris.jobs.wake_ups import LEASE_S, Queues, WakeUp
@@ -61,13 +70,15 @@ class Jobs:
         self.now = now
         self._token = token
 
-    def submit(self, asked: Asked) -> Job:
+    def submit(self, asked: Asked, refused: Failure | None = None) -> Job:
         """Make a job and have it attended to; the same key again is the same job.
+
+        One that is `refused` has failed from the beginning.
 
         Raises: KeyReused if that key made another job; JobTooLarge; TableUnavailable, QueueUnavailable: ask
         again then.
         """
-        return self._make(job_id(asked.by, asked.key), asked, parent=None)
+        return self._make(job_id(asked.by, asked.key), asked, parent=None, refused=refused)
 
     def submit_child(self, parent: Job, number: int, asked: Asked) -> Job:
         """Make a part of a job, or begin it again if it did not succeed, and have it attended to.
@@ -160,7 +171,7 @@ class Jobs:
         """Have a job attended to now, whatever its chain does. Raises: QueueUnavailable."""
         self.queues.send("attend", WakeUp(job=job.id))
 
-    def _make(self, name: str, asked: Asked, parent: str | None) -> Job:
+    def _make(self, name: str, asked: Asked, *, parent: str | None, refused: Failure | None = None) -> Job:
         now = self.now()
         job = Job(
             id=name,
@@ -176,6 +187,8 @@ class Jobs:
             changed_at=now,
             parent=parent,
         )
+        if refused is not None:
+            job = transitions.failed(job, refused, now)
         data = _encode(job, MOST_ASKED_BYTES)
         self.keep_going(job, wake=0)  # first: a job that stands has a chain, whoever dies now
         try:
@@ -184,7 +197,7 @@ class Jobs:
             job, digest = self.get(name), job.digest
             if job.digest != digest:
                 raise KeyReused(key=asked.key) from None
-        if job.wakes == 0 and not job.ended:
+        if job.wakes == 0 and not job.is_finished:
             self._begin(job)
         elif not job.ended:
             self.look(job)

@@ -24,7 +24,7 @@ Transition = Callable[[Job], Job]
 
 # What is done for a job that has ended; what cannot be done is tried again for about a day.
 STOP_PARTS, RELEASE, TELL_PARENT, NOTIFY, BURY = "stop-parts", "release", "tell-parent", "notify", "bury"
-WEBHOOK = "webhook"
+WEBHOOK, STOP_MACHINES = "webhook", "stop-machines"
 _DUTY_TRIES = 100
 
 
@@ -153,8 +153,8 @@ def waiting(
     return _unless_tired(waits, _no_progress(job), now)
 
 
-def woken(job: Job, now: datetime) -> Job:
-    """Let a job that waited be taken by a worker again: what it waited for is there."""
+def woken(job: Job, now: datetime, *, parts_usd: float = 0.0) -> Job:
+    """Let a job that waited be taken by a worker again: what it waited for is there, and cost so much."""
     if not job.waits:
         return job
     return replace(
@@ -163,6 +163,7 @@ def woken(job: Job, now: datetime) -> Job:
         waits=False,
         called=False,
         turn=job.turn if job.needs_slot else job.turn + 1,
+        parts_usd=parts_usd,
         beat=job.beat + 1,
         changed_at=now,
     )
@@ -313,6 +314,8 @@ def _ended(job: Job, state: Any, now: datetime, first: tuple[str, ...] = ()) -> 
     duties = [*first, RELEASE]
     if job.children and state != "succeeded":
         duties.append(STOP_PARTS)
+    if job.compute == "batch" and state != "succeeded":
+        duties.append(STOP_MACHINES)
     if job.parent is not None:
         duties.append(TELL_PARENT)
     else:

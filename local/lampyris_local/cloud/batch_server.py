@@ -1,4 +1,4 @@
-"""AWS Batch's API, as far as jobs go: submit, describe, terminate.
+"""AWS Batch's API, as far as jobs go: submit, list, describe, terminate.
 
 Jobs run one after the other, in the order in which they were submitted: one machine is all there is.
 Source: https://docs.aws.amazon.com/batch/latest/APIReference/
@@ -35,6 +35,7 @@ class BatchServer:
         self._machine = replace(machine, variables={**machine.variables, **self.variables})
         app = web.Application()
         app.router.add_post("/v1/submitjob", self._submit)
+        app.router.add_post("/v1/listjobs", self._list)
         app.router.add_post("/v1/describejobs", self._describe)
         app.router.add_post("/v1/terminatejob", self._terminate)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
@@ -57,7 +58,7 @@ class BatchServer:
 
     async def _submit(self, request: web.Request) -> web.Response:
         asked = await request.json()
-        queue = next((one for one in self._queues if asked["jobQueue"] in (one.name, one.arn)), None)
+        queue = self._queue(asked["jobQueue"])
         if queue is None:
             return _refusal(f"JobQueue {asked['jobQueue']} not found.")
         definition = self._definition(asked["jobDefinition"])
@@ -84,10 +85,29 @@ class BatchServer:
         self._waiting.put_nowait(job)
         return web.json_response({"jobId": job.id, "jobName": job.name})
 
+    def _queue(self, named: str) -> JobQueue | None:
+        return next((one for one in self._queues if named in (one.name, one.arn)), None)
+
     def _definition(self, named: str) -> JobDefinition | None:
         """Find a definition by its name, or by its ARN, either with a revision or without."""
         name = named.rpartition("/")[2].partition(":")[0]
         return next((one for one in self._definitions if one.name == name), None)
+
+    async def _list(self, request: web.Request) -> web.Response:
+        """List jobs by their name, whatever became of them."""
+        asked = await request.json()
+        queue = self._queue(asked["jobQueue"])
+        if queue is None:
+            return _refusal(f"JobQueue {asked['jobQueue']} not found.")
+        (by_name,) = asked["filters"]
+        if by_name["name"] != "JOB_NAME":
+            return _refusal(f"Filter {by_name['name']} is not known here.")
+        found = [
+            _detail(job)
+            for job in self._jobs.values()
+            if job.queue == queue.name and job.name in by_name["values"]
+        ]
+        return web.json_response({"jobSummaryList": found})
 
     async def _describe(self, request: web.Request) -> web.Response:
         wanted = (await request.json())["jobs"]

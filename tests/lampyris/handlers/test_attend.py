@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from lampyris.adapters.memory_table import MemoryTable
 from lampyris.adapters.telemetry import Telemetry
 from lampyris.bootstrap import open_dead_letters, read_settings
 from lampyris.domain.store import Store
-from lampyris.errors import NotificationFailed, TableUnavailable
+from lampyris.errors import NotificationFailed, QueueUnavailable, TableUnavailable
 from lampyris.handlers import attend
 from lampyris.handlers.attend import App, handle
 from lampyris.jobs.attending import Attending
@@ -34,10 +34,29 @@ from lampyris.jobs.wake_ups import QueueName, WakeUp, encode_wake_up
 TEMPLATE = Path(__file__).parents[3] / "template.yaml"
 
 
+class Called:
+    """Machines that were called for jobs, by their jobs; `meanwhile` happens while one looks for them."""
+
+    def __init__(self) -> None:
+        self.running: dict[str, list[str]] = {}
+        self.stopped: list[str] = []
+        self.is_away = False
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def of(self, job: str) -> Sequence[str]:
+        if self.is_away:
+            raise QueueUnavailable(operation="look for machines", cause="a test")
+        self.meanwhile()
+        return [one for one in self.running.get(job, []) if one not in self.stopped]
+
+    def stop(self, machine: str) -> None:
+        self.stopped.append(machine)
+
+
 class World:
     """What attending reaches, in memory; `fails` makes the bus refuse events, `is_deaf` webhooks fail."""
 
-    def __init__(self, store: Store, *, trains: bool = True) -> None:
+    def __init__(self, store: Store, *, trains: bool = True, has_machines: bool = False) -> None:
         self.queues = MemoryQueues()
         self.events: list[tuple[str, Any]] = []
         self.called: list[str] = []
@@ -46,6 +65,7 @@ class World:
         self.fails = self.is_deaf = False
         self.store = store
         self.jobs = Jobs(MemoryTable(), self.queues, now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+        self.machines = Called()
         notifying = Notifying(self, self, note=lambda _, line: self.noted.append(line))
         self.app = App(
             jobs=self.jobs,
@@ -53,8 +73,8 @@ class World:
             attending=Attending(
                 self.jobs,
                 Slots(self.jobs, Limits()),
-                work=work(trains=trains, has_machines=False),
-                duties=duties(store, self.queues, notifying),
+                work=work(trains=trains, has_machines=has_machines),
+                duties=duties(store, self.jobs, notifying, machines=self.machines if has_machines else None),
             ),
             put_off=self._put_off,
             telemetry=Telemetry("attend", now_s=lambda: 0.0),
@@ -247,6 +267,56 @@ def test_work_for_machines_fails_with_a_reason_where_there_are_none(world: World
     assert "MachineVpc" in failure.detail
 
 
+def test_machines_of_a_job_that_is_cancelled_are_stopped_also_those_that_have_not_started(
+    store: Store,
+) -> None:
+    world = World(store, has_machines=True)
+    job = world.submit(compute="batch")
+    world.attend_to_all()
+    world.machines.running[job.id] = ["running", "waiting"]
+
+    world.jobs.cancel(job.id)
+    world.machines.is_away = True
+    world.attend_to_all()
+    assert world.jobs.get(job.id).duties == ("stop-machines",)
+    world.machines.is_away = False
+    world.attend_to_all(later=True)
+
+    assert world.machines.stopped == ["running", "waiting"]
+    assert world.jobs.get(job.id).duties == ()
+
+
+def test_machines_that_a_job_called_since_it_was_begun_again_are_not_stopped(store: Store) -> None:
+    world = World(store, has_machines=True)
+    job = world.submit(compute="batch")
+    world.attend_to_all()
+
+    def begin_again() -> None:
+        world.jobs.retry(job.id)
+        world.machines.running[job.id] = ["another"]
+
+    world.machines.meanwhile = begin_again
+    world.jobs.cancel(job.id)
+    world.attend_to_all()
+
+    assert world.machines.stopped == []
+
+
+def test_machines_of_a_job_that_succeeded_end_by_themselves(store: Store) -> None:
+    world = World(store, has_machines=True)
+    job = world.submit(compute="batch")
+    world.attend_to_all()
+    hold = take(world.jobs, job.id, "w", clock=lambda: 0.0)
+    assert hold is not None
+
+    hold.succeed(results={}, summary={})
+    world.machines.running[job.id] = ["about to end"]
+    world.attend_to_all()
+
+    assert world.jobs.get(job.id).duties == ()
+    assert world.machines.stopped == []
+
+
 @pytest.mark.parametrize(
     "poison", ["", "[]", '{"Records": 3}', '{"Records": [{"eventName": "x"}]}', "\ud800"]
 )
@@ -304,16 +374,43 @@ def test_data_that_are_put_together_begin_one_build_once_no_more_came_for_a_whil
     assert (job.kind, job.spec["data"]) == ("train", "watch/glow/data/")
 
 
-@pytest.mark.parametrize("key", ["batch/No%20Model/rows.csv", "watch/glow/recipe.toml", "batch/%FF/rows.csv"])
-def test_a_put_that_asks_for_nothing_that_can_be_done_is_logged_and_dropped(
-    world: World, key: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("key", "kind", "code", "detail"),
+    [
+        ("batch/No%20Model/rows.csv", "batch", "invalid-name", "'No Model' cannot be the name"),
+        ("batch/%FF/rows.csv", "batch", "invalid-name", "use UTF-8"),
+        ("watch/glow/recipe.toml", "train", "malformed-request", "recipe is not TOML"),
+    ],
+)
+def test_a_put_of_which_no_job_can_be_made_is_a_failed_job_that_says_why_however_often_it_is_announced(
+    world: World, key: str, kind: str, code: str, detail: str
 ) -> None:
     world.store.put("watch/glow/recipe.toml", b"no recipe")
 
-    assert world.attend(put_of(key)) == []
+    for _ in range(3):
+        assert world.attend(put_of(key)) == []
+    world.attend_to_all()
 
-    assert json.loads(capsys.readouterr().out)["level"] == "ERROR"
-    assert list(world.jobs.recent(limit=10)) == []
+    (job,) = world.jobs.recent(limit=10)
+    assert (job.kind, job.state, job.by, job.duties) == (kind, "failed", "ana", ())
+    assert job.failure is not None
+    assert job.failure.code == code
+    assert detail in job.failure.detail
+    (letter,) = world.queues.waiting("dead")
+    assert letter.why["code"] == code
+    assert [told["job"] for _, told in world.events] == [job.id]
+    assert world.queues.waiting("batch") == world.queues.waiting("train") == []
+
+
+def test_a_put_that_was_refused_is_told_of_though_its_first_wake_ups_were_lost(world: World) -> None:
+    world.attend(put_of("batch/No%20Model/rows.csv"))
+    for number, _ in world.queues.numbered("attend"):
+        world.queues.remove(number)
+
+    world.attend(put_of("batch/No%20Model/rows.csv"))
+    world.attend_to_all()
+
+    assert len(world.queues.waiting("dead")) == 1
 
 
 def test_a_message_that_failed_comes_again_the_later_the_more_often_it_failed(world: World) -> None:

@@ -1,18 +1,21 @@
 """Which job an S3 put begins."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from lampyris.adapters.memory_queues import MemoryQueues
 from lampyris.adapters.memory_store import MemoryStore
 from lampyris.adapters.memory_table import MemoryTable
 from lampyris.adapters.object_store import memory_store
-from lampyris.domain.store import Store, Stored
+from lampyris.domain.store import Entry, Store, Stored
 from lampyris.errors import InvalidName, MalformedRequest
 from lampyris.handlers.s3_events import Created
-from lampyris.jobs.intake import asked_by
+from lampyris.jobs.intake import asked_by, refused
 from lampyris.jobs.jobs import Jobs
+from lampyris.jobs.specs import BatchSpec, TrainSpec, checked
 
 RECIPE = b'name = "digits"\n[dataset]\npath = "s3://bucket/data/digits.csv"\n'
 
@@ -91,6 +94,22 @@ def test_put_of_data_that_another_has_followed_begins_nothing() -> None:
     assert asked_by(put("watch/digits/recipe.toml"), store) is not None
 
 
+def test_data_put_in_parts_begin_a_build_though_others_were_put_since_that_was_begun() -> None:
+    class Watched(MemoryStore):
+        def list(self, prefix: str, after: str = "") -> Iterator[Entry]:
+            for name, minute, etag in (("large.csv", 1, '"ab-2"'), ("small.csv", 2, '"cd"')):
+                at = datetime(2026, 1, 1, 0, minute, tzinfo=UTC)
+                yield Entry(key=f"{prefix}{name}", size_bytes=1, modified_at=at, etag=etag)
+
+    store = Watched()
+    store.put("watch/digits/recipe.toml", RECIPE)
+
+    asked = [asked_by(put(f"watch/digits/data/{name}.csv"), store) for name in ("small", "large")]
+
+    assert len({one.key for one in asked if one is not None}) == 1
+    assert None not in asked
+
+
 @pytest.mark.parametrize(
     "key", ["data/rows.csv", "batch/rows.csv", "batch/glow/", "watch/digits/notes.txt", "watch/digits/data/x"]
 )
@@ -123,3 +142,22 @@ def test_recipe_that_is_too_large_is_refused_unread() -> None:
 
     with pytest.raises(MalformedRequest, match="65,536 at most"):
         asked_by(put("watch/digits/recipe.toml"), Huge())
+
+
+@pytest.mark.parametrize(
+    "key", ["batch/Not+a+model/rows.csv", "batch/%FF/rows.csv", "watch/digits/recipe.toml"]
+)
+def test_put_that_was_refused_is_refused_for_the_same_reason_when_it_is_begun_again(
+    store: Store, key: str
+) -> None:
+    store.put("watch/digits/recipe.toml", b"name =\n\xff")
+    with pytest.raises((InvalidName, MalformedRequest)) as refusal:
+        asked_by(put(key), store)
+
+    asked = refused(put(key), refusal.value)
+
+    spec = msgspec.convert(asked.spec, BatchSpec | TrainSpec)
+    with pytest.raises((InvalidName, MalformedRequest)):
+        checked(spec, "")
+    if isinstance(spec, TrainSpec):
+        assert spec.recipe == "# watch/digits/recipe.toml: watch/digits/recipe.toml is not text in UTF-8.\n"
