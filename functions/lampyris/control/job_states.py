@@ -105,8 +105,16 @@ class JobDetails(JobState, frozen=True, kw_only=True):
     part_of: str | None
 
 
+def tells_of_parts(job: Job) -> bool:
+    """Say whether how far a job is, or what it cost, is known by its parts alone."""
+    return job.waits or job.state in ("failed", "cancelled")
+
+
 def state_of(job: Job, parts: Sequence[Job], bucket: str) -> JobState:
-    """Tell of a job, whose parts are those that are there; nobody is told what the bucket is called."""
+    """Tell of a job, whose parts are those that are there; nobody is told what the bucket is called.
+
+    Where it says itself what its parts would tell, there may be none.
+    """
     return JobState(**_fields(job, parts, bucket))
 
 
@@ -144,11 +152,15 @@ def _fields(job: Job, parts: Sequence[Job], bucket: str) -> dict[str, Any]:
         "ended_at": job.ended_at,
         "progress": _progress(job, parts),
         "attempts": job.attempts,
-        "cost_usd": round(job.cost_usd + sum(part.cost_usd for part in parts), _CENTS_DIGITS),
+        "cost_usd": round(job.cost_usd + _parts_usd(job, parts), _CENTS_DIGITS),
         "failure": None
         if failure is None
         else JobFailure(code=failure.code, detail=_without(bucket, failure.detail)),
     }
+
+
+def _parts_usd(job: Job, parts: Sequence[Job]) -> float:
+    return sum(part.cost_usd for part in parts) if parts else job.parts_usd
 
 
 def _progress(job: Job, parts: Sequence[Job]) -> JobProgress:

@@ -10,7 +10,7 @@ import msgspec
 from lampyris.control.call import Caller, Registry
 from lampyris.control.fields import JobName
 from lampyris.control.job_results import links
-from lampyris.control.job_states import JobDetails, JobState, details_of, state_of
+from lampyris.control.job_states import JobDetails, JobState, details_of, state_of, tells_of_parts
 from lampyris.control.named_jobs import checked_name, find_job, jobs_of, parts_of
 from lampyris.control.pages import Page
 from lampyris.domain.names import check_model_name
@@ -132,7 +132,9 @@ def list_all(registry: Registry, arguments: ListJobs, _caller: Caller) -> JobPag
         if not registry.may_go_on():
             following = _mark_of(place(job))
             break
-    items = tuple(state_of(job, parts_of(jobs, job), registry.bucket) for job in found)
+    items = tuple(
+        state_of(job, parts_of(jobs, job) if tells_of_parts(job) else (), registry.bucket) for job in found
+    )
     return JobPage(items=items, next=following)
 
 

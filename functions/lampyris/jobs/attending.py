@@ -134,8 +134,12 @@ class Attending:
     def _look_at_children(self, job: Job) -> None:
         begins_again = job.state == "queued"
         all_ended = True
+        cost_usd = 0.0
         for child in map(self._find, job.child_ids):
-            if child is None or child.state == "succeeded":
+            if child is None:
+                continue
+            cost_usd += child.cost_usd
+            if child.state == "succeeded":
                 continue
             # Who cancels a child saw that its parent had ended, but this goes on.
             if child.state == "cancelled" or (begins_again and child.state == "failed"):
@@ -149,7 +153,7 @@ class Attending:
             self._jobs.change(job.id, lambda one: transitions.parts_begun(one, self._jobs.now()))
             self._jobs.look(job)
         elif all_ended:
-            self._wake(job)
+            self._wake(job, cost_usd)
 
     def _look_at_shards(self, job: Job, still: int) -> None:
         """Give shards to the queue, so that some are under way; or once more, if nothing came of them."""
@@ -181,8 +185,11 @@ class Attending:
         for shard in shards:
             self._jobs.queues.send("batch", WakeUp(job=job.id, shard=shard))
 
-    def _wake(self, job: Job) -> None:
-        self._jobs.look(self._jobs.change(job.id, lambda one: transitions.woken(one, self._jobs.now())))
+    def _wake(self, job: Job, parts_usd: float = 0.0) -> None:
+        woken = self._jobs.change(
+            job.id, lambda one: transitions.woken(one, self._jobs.now(), parts_usd=parts_usd)
+        )
+        self._jobs.look(woken)
 
     def _do_duties(self, job: Job) -> None:
         """Do what is left to do for a job that has ended; what fails is left for the next wake-up."""

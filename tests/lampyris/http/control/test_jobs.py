@@ -19,10 +19,14 @@ from lampyris.control.jobs import ListJobs, list_all
 from lampyris.errors import NoJobs
 from lampyris.http.control.function import ControlFunction
 from lampyris.jobs import transitions
+from lampyris.jobs.attending import Attending
 from lampyris.jobs.dead_letters import DeadLetter
 from lampyris.jobs.holding import Hold, take
 from lampyris.jobs.job import Failure, Progress, Shards
 from lampyris.jobs.jobs import Asked, Jobs
+from lampyris.jobs.slots import Limits, Slots
+from lampyris.jobs.table import Item
+from lampyris.jobs.wake_ups import WakeUp
 
 RECIPE = 'name = "digits"\n[dataset]\nsource = "sklearn"\nname = "digits"\n'
 TRAIN = {"spec": {"kind": "train", "recipe": RECIPE}}
@@ -269,6 +273,32 @@ def test_job_that_waits_for_its_parts_counts_those_that_have_ended(ask: Ask, wor
     progress = ask("GET", f"/jobs/{job}").document["progress"]
 
     assert (progress["step"], progress["steps"], progress["unit"]) == (1, 3, "folds")
+
+
+def test_list_reads_no_parts_of_jobs_that_say_themselves_what_they_would_tell(ask: Ask, world: World) -> None:
+    class Noting(MemoryTable):
+        def get(self, key: str) -> Item:
+            read.append(key)
+            return super().get(key)
+
+    read: list[str] = []
+    world.jobs.table = Noting()
+    job = submitted(ask)
+    world.take(job).wait_for([Asked(kind="fold", by="x", key=str(n), spec={}) for n in range(2)])
+    for part in range(2):
+        world.take(f"{job}-{part}", iter([0.0, 3.0]).__next__).succeed(results={}, summary={})
+    waiting = ask("GET", "/jobs").document["items"][0]
+    attending = Attending(world.jobs, Slots(world.jobs, Limits()), work=lambda _: "train", duties={})
+
+    attending.attend(WakeUp(job=job))
+    world.take(job).succeed(results={}, summary={})
+    read.clear()
+    ended = ask("GET", "/jobs").document["items"][0]
+
+    assert read == []
+    assert (waiting["progress"]["step"], waiting["cost_usd"]) == (2, 6.0)
+    assert (ended["state"], ended["cost_usd"]) == ("succeeded", 6.0)
+    assert ask("GET", f"/jobs/{job}").document["cost_usd"] == 6.0
 
 
 def test_results_are_linked(ask: Ask, world: World, store: MemoryStore) -> None:
