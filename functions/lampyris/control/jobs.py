@@ -34,8 +34,7 @@ _WEBHOOK = re.compile(r"https://[^\s/?#@]+(?:[/?][!-~]*)?")
 _WEBHOOK_HERE = re.compile(r"http://(?:localhost|127\.0\.0\.1):[0-9]{1,5}(?:[/?][!-~]*)?")
 _LONGEST_WEBHOOK = 1000
 _PLACE = re.compile(r"[0-9T:.+-]{19,40}#[0-9a-f-]{1,64}")
-# Where a list is searched for what is rare in it, it is read in pages of so many.
-_READ_AT_ONCE = 100
+_SEARCHED_AT_ONCE = 100
 _REDRIVEN_AT_ONCE = 10
 
 
@@ -123,7 +122,9 @@ def list_all(registry: Registry, arguments: ListJobs, _caller: Caller) -> JobPag
         check_model_name(arguments.model)
     found: list[Job] = []
     following: str | None = None
-    for job in _recent(jobs, before):
+    # What is rare in the list is searched for in large pages; one more says whether there is a next page.
+    is_searched = any((arguments.state, arguments.kind, arguments.model))
+    for job in _recent(jobs, before, at_once=_SEARCHED_AT_ONCE if is_searched else arguments.limit + 1):
         if len(found) == arguments.limit:
             following = _mark_of(place(found[-1]))
             break
@@ -206,9 +207,9 @@ def _details(registry: Registry, job: Job) -> JobDetails:
     return details_of(job, parts, links(registry.store, job), registry.bucket)
 
 
-def _recent(jobs: Jobs, before: str | None) -> Iterator[Job]:
+def _recent(jobs: Jobs, before: str | None, *, at_once: int) -> Iterator[Job]:
     """Yield all jobs, the newest first. A page may be short of what was purged and is still listed."""
-    while page := list(jobs.recent(limit=_READ_AT_ONCE, before=before)):
+    while page := list(jobs.recent(limit=at_once, before=before)):
         yield from page
         before = place(page[-1])
 

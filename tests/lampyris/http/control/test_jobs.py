@@ -275,6 +275,25 @@ def test_job_that_waits_for_its_parts_counts_those_that_have_ended(ask: Ask, wor
     assert (progress["step"], progress["steps"], progress["unit"]) == (1, 3, "folds")
 
 
+def test_list_reads_as_many_jobs_as_it_shows_and_one_more(ask: Ask, world: World) -> None:
+    class Noting(MemoryTable):
+        def list(self, name: str, *, limit: int, before: str | None = None) -> Sequence[Item]:
+            found = super().list(name, limit=limit, before=before)
+            read.append(len(found))
+            return found
+
+    read: list[int] = []
+    world.jobs.table = Noting()
+    for number in range(9):
+        submitted(ask, headers={"idempotency-key": str(number)})
+
+    page = ask("GET", "/jobs", query={"limit": "3"}).document
+
+    assert len(page["items"]) == 3
+    assert page["next"] is not None
+    assert sum(read) == 4
+
+
 def test_list_reads_no_parts_of_jobs_that_say_themselves_what_they_would_tell(ask: Ask, world: World) -> None:
     class Noting(MemoryTable):
         def get(self, key: str) -> Item:
