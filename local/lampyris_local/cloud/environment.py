@@ -190,6 +190,8 @@ class Environment:
             on_text=lambda line: self._say("LOG", line),
         )
         self._leftovers.push_async_callback(process.close)
+        if self._mortal is not None and self._mortal.is_dead:
+            process.kill()
         self._watch = asyncio.create_task(self._await_end(process, self._ready))
         return process
 

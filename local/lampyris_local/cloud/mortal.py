@@ -19,9 +19,12 @@ class Mortal:
         self._tell = tell
         self._fate: Fate | None = None
         self._timer: asyncio.TimerHandle | None = None
+        # It may be killed before it has a process, which is to die as soon as it is there.
+        self.is_dead = False
 
     def begin(self) -> None:
         """Draw what befalls the invocation that begins."""
+        self.is_dead = False
         self._fate = fate = self._fates.next(self._function)
         if fate.death is not None and fate.death.when == "moment":
             after_s = fate.death.after_s
@@ -35,10 +38,9 @@ class Mortal:
 
     def survives(self) -> bool:
         """Whether the invocation's answer gets through; if not, its process is dead."""
-        if self._fate is None or self._fate.death is None:
-            return True
-        self._die("killed as it answered")
-        return False
+        if self._fate is not None and self._fate.death is not None:
+            self._die("killed as it answered")
+        return not self.is_dead
 
     def calls(self, call: str) -> Verdict:
         if self._fate is None:
@@ -61,5 +63,6 @@ class Mortal:
         assert self._fate is not None
         self._tell(f"{how}, {self._fate.name}")
         self._fate = None
+        self.is_dead = True
         self.end()
         self._kill()

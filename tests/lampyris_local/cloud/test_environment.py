@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lampyris_local.cloud.environment import Environment, Machine
+from lampyris_local.cloud.faults import Fates, Faults
 from lampyris_local.cloud.guard import Guard
 from lampyris_local.cloud.invocation import Invocation
 from lampyris_local.cloud.runtime_api import RuntimeApi
@@ -16,7 +17,15 @@ def code(toy_template: Path) -> Path:
     return toy_template.parent / "functions"
 
 
-def run_slow(code: Path, folder: Path, *, init_s: float, init_limit_s: float, timeout_s: int) -> Invocation:
+def run_slow(
+    code: Path,
+    folder: Path,
+    *,
+    init_s: float = 0,
+    init_limit_s: float = 10,
+    timeout_s: int = 30,
+    faults: Faults | None = None,
+) -> Invocation:
     """Run one request in a new environment whose INIT sleeps for `init_s`."""
     function = Function(
         logical_id="Slow",
@@ -42,6 +51,7 @@ def run_slow(code: Path, folder: Path, *, init_s: float, init_limit_s: float, ti
             guard=guard,
             on_line=lambda _: None,
             init_limit_s=init_limit_s,
+            fates=None if faults is None else Fates(faults, {"Slow"}),
         )
         environment = Environment(function, machine)
         try:
@@ -78,3 +88,14 @@ def test_init_over_both_limits_is_a_timeout(code: Path, tmp_path: Path) -> None:
         "errorMessage": "RequestId: some-id Error: Task timed out after 1.00 seconds",
     }
     assert invocation.log[-1].endswith("Status: timeout")
+
+
+def test_invocation_that_is_killed_before_it_has_a_process_is_killed_all_the_same(
+    code: Path, tmp_path: Path
+) -> None:
+    soonest = Faults(kill=1, seed=687)  # of which the first is killed after 10 ms
+
+    invocation = run_slow(code, tmp_path, faults=soonest)
+
+    assert invocation.function_error == "Unhandled"
+    assert invocation.payload["errorType"] == "Runtime.ExitError"
