@@ -3,8 +3,10 @@
 What is not deleted becomes visible again after the queue's visibility timeout, and in the end the queue's own
 redrive policy moves it to the dead-letter queue. In a FIFO queue it holds back the later messages of its
 group until then, and no others: a function that reports item failures stops at a group's first failure, and
-reports the rest of that group too.
-Source: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+reports the rest of that group too. A function that is throttled is invoked again with the same messages while
+they are out of sight; for that AWS advises to hide them for six times as long as the function may run.
+Sources: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html and
+https://docs.aws.amazon.com/lambda/latest/dg/sqs-retries.html
 """
 
 import asyncio
@@ -21,7 +23,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lampyris_local.cloud.disturbed_mail import Delivery, DisturbedMail, Message
-from lampyris_local.cloud.invocation import Invocation, InvokeError
+from lampyris_local.cloud.invocation import Invocation, InvokeError, ThrottledError
 from lampyris_local.cloud.stack import QueueSource
 from lampyris_local.cloud.uploaders import with_uploader
 
@@ -128,7 +130,7 @@ class SqsSource:
         """Invoke the function with a batch, and delete what succeeded."""
         event = sqs_event(messages, self._source.queue.arn, self._region, self._uploader)
         try:
-            invocation = await self._invoke(self._source.function, msgspec.json.encode(event))
+            invocation = await self._invoke_when_possible(msgspec.json.encode(event))
         except InvokeError as error:
             log.warning("%s keeps a batch of %d: %s", self._source.queue.name, len(messages), error)
             return
@@ -147,6 +149,21 @@ class SqsSource:
                 await self._delete(done[start : start + RECEIVE_LIMIT])
         except (BotoCoreError, ClientError) as error:
             log.warning("Deleting from %s failed: %s", self._source.queue.name, error)
+
+    async def _invoke_when_possible(self, event: bytes) -> Invocation:
+        """Invoke the function, again while it is throttled; half the time out of sight is left for its work.
+
+        Raises: InvokeError.
+        """
+        loop = asyncio.get_running_loop()
+        gives_up_s = loop.time() + self._source.queue.visibility_timeout_s / 2
+        while True:
+            try:
+                return await self._invoke(self._source.function, event)
+            except ThrottledError:
+                if loop.time() + RETRY_S > gives_up_s:
+                    raise
+                await asyncio.sleep(RETRY_S)
 
     async def _delete(self, messages: Sequence[Message]) -> None:
         await self._call("delete_message_batch", Entries=_entries(messages))

@@ -1,12 +1,10 @@
 """Jobs of AWS Batch as a local cloud runs them, asked for by AWS's own client and by Lampyris' adapter."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import psutil
 import pytest
 from botocore.exceptions import ClientError
@@ -18,11 +16,9 @@ from lampyris.jobs.wake_ups import WakeUp
 from lampyris_local.cloud.local_cloud import LocalCloud
 from lampyris_local.cloud.reports import LogLine
 
-
-@pytest.fixture(scope="module")
-def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where nodes note what they were told."""
-    return tmp_path_factory.mktemp("records")
+Client = Callable[..., Any]
+WaitUntil = Callable[[Callable[[], Any]], Any]
+Ended = Callable[[str], dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -31,23 +27,20 @@ def lines() -> list[LogLine]:
 
 
 @pytest.fixture(scope="module")
-def batch_cloud(toy_template: Path, records: Path, lines: list[LogLine]) -> Iterator[LocalCloud]:
-    template = toy_template.parent / "jobs.yaml"
-    with LocalCloud(template, parameters={"Notes": str(records)}, on_line=lines.append) as cloud:
+def batch_cloud(jobs_template: Path, records: Path, lines: list[LogLine]) -> Iterator[LocalCloud]:
+    with LocalCloud(jobs_template, parameters={"Notes": str(records)}, on_line=lines.append) as cloud:
         yield cloud
 
 
+def batch_of(cloud: LocalCloud, client: Client) -> Any:
+    """Make a client that finds Batch where a function of the cloud does."""
+    environment = cloud.invoke("Train", {}).payload["environment"]
+    return client(cloud, "batch", environment["AWS_ENDPOINT_URL_BATCH"])
+
+
 @pytest.fixture(scope="module")
-def batch(batch_cloud: LocalCloud) -> Any:
-    """A client that finds Batch where a function of the cloud does."""
-    environment = batch_cloud.invoke("Train", {}).payload["environment"]
-    return boto3.client(
-        "batch",
-        endpoint_url=environment["AWS_ENDPOINT_URL_BATCH"],
-        region_name=batch_cloud.region,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
+def batch(batch_cloud: LocalCloud, client: Client) -> Any:
+    return batch_of(batch_cloud, client)
 
 
 def submit(batch: Any, cloud: LocalCloud, name: str, nodes: int = 1) -> str:
@@ -73,25 +66,23 @@ def state(batch: Any, job: str) -> dict[str, Any]:
     return dict(found)
 
 
-def wait_until(done: Callable[[], Any], limit_s: float = 30.0) -> Any:
-    ends = time.monotonic() + limit_s
-    while not (found := done()):
-        assert time.monotonic() < ends, "it did not come to pass"
-        time.sleep(0.05)
-    return found
+@pytest.fixture(scope="module")
+def ended(batch: Any, wait_until: WaitUntil) -> Ended:
+    """Wait for the end of a job, and describe it."""
 
+    def ended(job: str) -> dict[str, Any]:
+        wait_until(lambda: state(batch, job)["status"] in ("SUCCEEDED", "FAILED"))
+        return state(batch, job)
 
-def ended(batch: Any, job: str) -> dict[str, Any]:
-    wait_until(lambda: state(batch, job)["status"] in ("SUCCEEDED", "FAILED"))
-    return state(batch, job)
+    return ended
 
 
 def test_job_succeeds_when_its_main_node_does(
-    batch: Any, batch_cloud: LocalCloud, records: Path, lines: list[LogLine]
+    batch: Any, batch_cloud: LocalCloud, ended: Ended, records: Path, lines: list[LogLine]
 ) -> None:
     job = submit(batch, batch_cloud, "three", nodes=3)
 
-    outcome = ended(batch, job)
+    outcome = ended(job)
 
     told = [json.loads((records / f"three-{node}.json").read_text()) for node in range(3)]
     assert outcome["status"] == "SUCCEEDED"
@@ -102,26 +93,30 @@ def test_job_succeeds_when_its_main_node_does(
     assert any(line.function == "Together" and line.text == "node 0 of three" for line in lines)
 
 
-def test_job_fails_as_its_main_node_does(batch: Any, batch_cloud: LocalCloud) -> None:
+def test_job_fails_as_its_main_node_does(batch: Any, batch_cloud: LocalCloud, ended: Ended) -> None:
     job = submit(batch, batch_cloud, "fail")
 
-    outcome = ended(batch, job)
+    outcome = ended(job)
 
     assert outcome["status"] == "FAILED"
     assert outcome["statusReason"] == "Essential container in task exited: exit status 3"
 
 
-def test_job_that_is_terminated_may_say_farewell(batch: Any, batch_cloud: LocalCloud, records: Path) -> None:
+def test_job_that_is_terminated_may_say_farewell(
+    batch: Any, batch_cloud: LocalCloud, ended: Ended, records: Path, wait_until: WaitUntil
+) -> None:
     job = submit(batch, batch_cloud, "stubborn-wait")
     wait_until((records / "stubborn-wait-0.json").exists)
 
     batch.terminate_job(jobId=job, reason="no longer wanted")
 
-    outcome = ended(batch, job)
+    outcome = ended(job)
     assert (outcome["status"], outcome["statusReason"]) == ("FAILED", "no longer wanted")
 
 
-def test_jobs_run_one_after_the_other(batch: Any, batch_cloud: LocalCloud, records: Path) -> None:
+def test_jobs_run_one_after_the_other(
+    batch: Any, batch_cloud: LocalCloud, ended: Ended, records: Path, wait_until: WaitUntil
+) -> None:
     first = submit(batch, batch_cloud, "wait-first")
     second = submit(batch, batch_cloud, "second")
     third = submit(batch, batch_cloud, "third")
@@ -132,18 +127,20 @@ def test_jobs_run_one_after_the_other(batch: Any, batch_cloud: LocalCloud, recor
     batch.terminate_job(jobId=first, reason="make room")
 
     assert states == ["RUNNING", "RUNNABLE", "FAILED"]
-    assert ended(batch, second)["status"] == "SUCCEEDED"
+    assert ended(second)["status"] == "SUCCEEDED"
     assert not (records / "third-0.json").exists()
 
 
-def test_job_of_one_container_is_told_of_no_nodes(batch: Any, batch_cloud: LocalCloud, records: Path) -> None:
+def test_job_of_one_container_is_told_of_no_nodes(
+    batch: Any, batch_cloud: LocalCloud, ended: Ended, records: Path
+) -> None:
     job = batch.submit_job(
         jobName="alone",
         jobQueue=batch_cloud.outputs["MachineQueue"],
         jobDefinition=batch_cloud.outputs["Alone"],
     )["jobId"]
 
-    outcome = ended(batch, job)
+    outcome = ended(job)
 
     told = json.loads((records / "alone-none.json").read_text())
     assert outcome["status"] == "SUCCEEDED"
@@ -170,18 +167,11 @@ def test_what_is_not_there_is_told(
     assert refusal.value.response["Error"]["Code"] == "ClientException"
 
 
-def test_no_node_outlives_the_cloud(toy_template: Path, tmp_path: Path) -> None:
-    template = toy_template.parent / "jobs.yaml"
-    with LocalCloud(template, parameters={"Notes": str(tmp_path)}) as cloud:
-        environment = cloud.invoke("Train", {}).payload["environment"]
-        batch = boto3.client(
-            "batch",
-            endpoint_url=environment["AWS_ENDPOINT_URL_BATCH"],
-            region_name=cloud.region,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
-        submit(batch, cloud, "wait-in-a-session", nodes=2)
+def test_no_node_outlives_the_cloud(
+    jobs_template: Path, tmp_path: Path, client: Client, wait_until: WaitUntil
+) -> None:
+    with LocalCloud(jobs_template, parameters={"Notes": str(tmp_path)}) as cloud:
+        submit(batch_of(cloud, client), cloud, "wait-in-a-session", nodes=2)
         wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
         mains = [child for child in psutil.Process().children() if "imaged_node" in child.cmdline()]
         nodes = mains + [child for main in mains for child in main.children()]
@@ -190,9 +180,8 @@ def test_no_node_outlives_the_cloud(toy_template: Path, tmp_path: Path) -> None:
     assert not any(node.is_running() and node.status() != psutil.STATUS_ZOMBIE for node in nodes)
 
 
-def test_template_without_machines_has_no_batch(toy_template: Path, tmp_path: Path) -> None:
-    template = toy_template.parent / "jobs.yaml"
-    with LocalCloud(template, parameters={"HasMachines": "no"}) as cloud:
+def test_template_without_machines_has_no_batch(jobs_template: Path) -> None:
+    with LocalCloud(jobs_template, parameters={"HasMachines": "no"}) as cloud:
         environment = cloud.invoke("Train", {}).payload["environment"]
 
     assert "AWS_ENDPOINT_URL_BATCH" not in environment
@@ -209,7 +198,7 @@ def machines(batch: Any, cloud: LocalCloud, queues: MemoryQueues, definition: st
 
 
 def test_message_to_machines_is_a_job_of_as_many_as_it_wants(
-    batch: Any, batch_cloud: LocalCloud, records: Path
+    batch: Any, batch_cloud: LocalCloud, records: Path, wait_until: WaitUntil
 ) -> None:
     sending = machines(batch, batch_cloud, MemoryQueues(), batch_cloud.outputs["Together"])
 

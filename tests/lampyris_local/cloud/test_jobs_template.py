@@ -1,24 +1,18 @@
 """What jobs need of a template, run by a local cloud whose time limits are shortened."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from lampyris_local.cloud.local_cloud import LocalCloud
 from lampyris_local.cloud.reports import LogLine
 
+Client = Callable[..., Any]
+WaitUntil = Callable[[Callable[[], Any]], Any]
 LIMIT_S = 2
-
-
-@pytest.fixture(scope="module")
-def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the function InOrder notes its messages."""
-    return tmp_path_factory.mktemp("records")
 
 
 @pytest.fixture(scope="module")
@@ -27,29 +21,12 @@ def lines() -> list[LogLine]:
 
 
 @pytest.fixture(scope="module")
-def jobs_cloud(toy_template: Path, records: Path, lines: list[LogLine]) -> Iterator[LocalCloud]:
-    template = toy_template.parent / "jobs.yaml"
+def jobs_cloud(jobs_template: Path, records: Path, lines: list[LogLine]) -> Iterator[LocalCloud]:
     parameters = {"Notes": str(records), "HasMachines": "no"}
-    with LocalCloud(template, parameters=parameters, time_limit_s=LIMIT_S, on_line=lines.append) as cloud:
+    with LocalCloud(
+        jobs_template, parameters=parameters, time_limit_s=LIMIT_S, on_line=lines.append
+    ) as cloud:
         yield cloud
-
-
-def client(cloud: LocalCloud, service: str) -> Any:
-    return boto3.client(
-        service,
-        endpoint_url=cloud.endpoint_url,
-        region_name=cloud.region,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-
-
-def wait_until(done: Callable[[], Any], limit_s: float = 20.0) -> Any:
-    ends = time.monotonic() + limit_s
-    while not (found := done()):
-        assert time.monotonic() < ends, "it did not come to pass"
-        time.sleep(0.05)
-    return found
 
 
 def noted(records: Path) -> list[str]:
@@ -77,7 +54,7 @@ def test_function_is_killed_at_the_shortened_time(jobs_cloud: LocalCloud) -> Non
     assert "Task timed out after 2.00 seconds" in invocation.payload["errorMessage"]
 
 
-def test_queues_that_wake_functions_give_messages_back_sooner(jobs_cloud: LocalCloud) -> None:
+def test_queues_that_wake_functions_give_messages_back_sooner(jobs_cloud: LocalCloud, client: Client) -> None:
     sqs = client(jobs_cloud, "sqs")
 
     attributes = sqs.get_queue_attributes(QueueUrl=jobs_cloud.outputs["Waking"], AttributeNames=["All"])
@@ -86,7 +63,7 @@ def test_queues_that_wake_functions_give_messages_back_sooner(jobs_cloud: LocalC
 
 
 def test_failing_message_holds_back_its_own_group_until_it_is_a_dead_letter(
-    jobs_cloud: LocalCloud, records: Path, lines: list[LogLine]
+    jobs_cloud: LocalCloud, records: Path, lines: list[LogLine], client: Client, wait_until: WaitUntil
 ) -> None:
     sqs = client(jobs_cloud, "sqs")
     queue = jobs_cloud.outputs["Ordered"]
@@ -109,7 +86,9 @@ def test_failing_message_holds_back_its_own_group_until_it_is_a_dead_letter(
     assert [(line.function, line.text) for line in told] == [("OrderedDeadLetters", "1 message waits here")]
 
 
-def test_table_has_its_index_and_what_needs_no_local_effect_is_passed_over(jobs_cloud: LocalCloud) -> None:
+def test_table_has_its_index_and_what_needs_no_local_effect_is_passed_over(
+    jobs_cloud: LocalCloud, client: Client
+) -> None:
     dynamodb = client(jobs_cloud, "dynamodb")
 
     description = dynamodb.describe_table(TableName=jobs_cloud.outputs["Table"])["Table"]
@@ -118,7 +97,7 @@ def test_table_has_its_index_and_what_needs_no_local_effect_is_passed_over(jobs_
     assert "StreamSpecification" not in description
 
 
-def test_event_bus_takes_events(jobs_cloud: LocalCloud) -> None:
+def test_event_bus_takes_events(jobs_cloud: LocalCloud, client: Client) -> None:
     events = client(jobs_cloud, "events")
     bus = jobs_cloud.outputs["Bus"]
 

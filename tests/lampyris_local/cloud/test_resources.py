@@ -1,21 +1,12 @@
+from collections.abc import Callable
 from typing import Any
-
-import boto3
 
 from lampyris_local.cloud.local_cloud import LocalCloud
 
-
-def client(cloud: LocalCloud, service: str) -> Any:
-    return boto3.client(
-        service,
-        endpoint_url=cloud.endpoint_url,
-        region_name=cloud.region,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
+Client = Callable[..., Any]
 
 
-def test_bucket_is_made_as_the_template_says(cloud: LocalCloud) -> None:
+def test_bucket_is_made_as_the_template_says(cloud: LocalCloud, client: Client) -> None:
     s3 = client(cloud, "s3")
     bucket = cloud.outputs["Bucket"]
 
@@ -28,7 +19,7 @@ def test_bucket_is_made_as_the_template_says(cloud: LocalCloud) -> None:
     assert rules == {"prefix": "inbox/", "suffix": ".json"}
 
 
-def test_queue_is_made_as_the_template_says(cloud: LocalCloud) -> None:
+def test_queue_is_made_as_the_template_says(cloud: LocalCloud, client: Client) -> None:
     sqs = client(cloud, "sqs")
 
     attributes = sqs.get_queue_attributes(QueueUrl=cloud.outputs["Messages"], AttributeNames=["All"])[
@@ -39,7 +30,7 @@ def test_queue_is_made_as_the_template_says(cloud: LocalCloud) -> None:
     assert '"maxReceiveCount": 2' in attributes["RedrivePolicy"]
 
 
-def test_table_is_made_as_the_template_says(cloud: LocalCloud) -> None:
+def test_table_is_made_as_the_template_says(cloud: LocalCloud, client: Client) -> None:
     dynamodb = client(cloud, "dynamodb")
     table = cloud.outputs["Jobs"]
 

@@ -1,17 +1,20 @@
+import asyncio
 import json
-import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
-from lampyris_local.cloud.invocation import Invocation
+from lampyris_local.cloud.invocation import Invocation, ThrottledError
 from lampyris_local.cloud.local_cloud import LocalCloud
 from lampyris_local.cloud.reports import Report
-from lampyris_local.cloud.sqs_source import failed_ids, sqs_event
+from lampyris_local.cloud.sqs_source import SqsSource, failed_ids, sqs_event
+from lampyris_local.cloud.stack import Queue, QueueSource
 
+Client = Callable[..., Any]
+WaitUntil = Callable[[Callable[[], Any]], Any]
 REPORT = Report(
     request_id="1",
     duration_ms=1.0,
@@ -21,25 +24,6 @@ REPORT = Report(
     status=None,
 )
 BATCH = [{"MessageId": "a"}, {"MessageId": "b"}, {"MessageId": "c"}]
-
-
-def client(cloud: LocalCloud, service: str) -> Any:
-    return boto3.client(
-        service,
-        endpoint_url=cloud.endpoint_url,
-        region_name=cloud.region,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-
-
-def wait_until(done: Callable[[], Any], limit_s: float = 20.0) -> Any:
-    """Wait for something to be true, and return it."""
-    ends = time.monotonic() + limit_s
-    while not (found := done()):
-        assert time.monotonic() < ends, "it did not come to pass"
-        time.sleep(0.05)
-    return found
 
 
 def notes_with(notes: Path, text: str) -> list[dict[str, Any]]:
@@ -135,7 +119,7 @@ def test_event_has_the_shape_that_aws_documents() -> None:
 
 
 def test_message_that_keeps_failing_ends_in_the_dead_letter_queue_and_the_others_do_not(
-    cloud: LocalCloud, notes: Path
+    cloud: LocalCloud, notes: Path, client: Client, wait_until: WaitUntil
 ) -> None:
     sqs = client(cloud, "sqs")
 
@@ -152,7 +136,9 @@ def test_message_that_keeps_failing_ends_in_the_dead_letter_queue_and_the_others
     assert seen.count("partial: also good") == 1
 
 
-def test_object_in_the_inbox_wakes_the_function_through_the_queue(cloud: LocalCloud, notes: Path) -> None:
+def test_object_in_the_inbox_wakes_the_function_through_the_queue(
+    cloud: LocalCloud, notes: Path, client: Client, wait_until: WaitUntil
+) -> None:
     s3 = client(cloud, "s3")
     bucket = cloud.outputs["Bucket"]
 
@@ -165,3 +151,53 @@ def test_object_in_the_inbox_wakes_the_function_through_the_queue(cloud: LocalCl
     assert event["s3"]["object"]["key"] == "inbox%2Fa+b%2Fc.json"
     assert record["eventSource"] == "aws:sqs"
     assert record["attributes"]["ApproximateReceiveCount"] == "1"
+
+
+def test_throttled_function_is_invoked_again_with_what_was_received_once(
+    cloud: LocalCloud, client: Client
+) -> None:
+    sqs = client(cloud, "sqs")
+    url = sqs.create_queue(QueueName="throttled", Attributes={"VisibilityTimeout": "60"})["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="patience")
+    queue = Queue(
+        logical_id="Throttled",
+        name="throttled",
+        arn="arn:aws:sqs:us-east-1:123456789012:throttled",
+        url=url,
+        visibility_timeout_s=60,
+        attributes={},
+    )
+    source = QueueSource(
+        function="Busy",
+        queue=queue,
+        batch_size=1,
+        batching_window_s=0,
+        max_concurrency=1,
+        reports_item_failures=False,
+    )
+    events: list[dict[str, Any]] = []
+
+    async def work(executor: ThreadPoolExecutor) -> None:
+        answered = asyncio.Event()
+
+        async def invoke(function: str, event: bytes) -> Invocation:
+            events.append(json.loads(event))
+            if len(events) < 3:
+                raise ThrottledError(function, 10)
+            answered.set()
+            return Invocation(body=b"null", function_error=None, report=REPORT, log=())
+
+        polling = SqsSource(source, invoke, sqs=sqs, executor=executor, region="us-east-1", uploader="me")
+        running = asyncio.create_task(polling.run())
+        async with asyncio.timeout(30):
+            await answered.wait()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    with ThreadPoolExecutor(2) as executor:
+        asyncio.run(work(executor))
+
+    received = [
+        record["attributes"]["ApproximateReceiveCount"] for each in events for record in each["Records"]
+    ]
+    assert received == ["1", "1", "1"]
