@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from lampyris_local.cloud.stack import Queue, Stack
 
-# AWS advises a visibility timeout of six times the function's; a cold start needs some time in any case.
-VISIBILITY_RATIO = 6
+# What a function that dies leaves behind comes again in seconds, too. AWS advises six times the function's
+# timeout, as it may be throttled for long, which here it hardly is. A cold start needs time in any case.
+VISIBILITY_RATIO = 2
 SHORTEST_VISIBILITY_S = 30
 
 
