@@ -11,7 +11,6 @@ from lampyris.errors import LampyrisError
 from lampyris.jobs.specs import DATA
 
 _AT_ONCE = 8
-_READ_BYTES = 2**20
 _ID_DIGITS = 32
 
 
@@ -85,11 +84,8 @@ def send(store: Store, packed: Packed, *, on_sent: Callable[[int], None]) -> int
 
 
 def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while portion := file.read(_READ_BYTES):
-            digest.update(portion)
-    return digest.hexdigest()[:_ID_DIGITS]
+        return hashlib.file_digest(file, "sha256").hexdigest()[:_ID_DIGITS]
 
 
 def _is_hidden(path: Path, folder: Path) -> bool:

@@ -17,6 +17,7 @@ from lampyris_local.cli.session import Session
 from lampyris_local.client import NoAnswer
 
 _AT_ONCE = 200
+_NO_FILES = "There are no files: a job has them when it has succeeded, for 30 days."
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 
 
@@ -37,7 +38,7 @@ def list_all(session: Session, job: str) -> None:
         print_json(files)
         return
     if not files:
-        remarks().print("There are no files: a job has them when it has succeeded, for 30 days.")
+        remarks().print(_NO_FILES)
         return
     table = new_table("file", "size", numbers=("size",))
     for file in files:
@@ -72,6 +73,8 @@ def fetch_all(session: Session, job: str, out: Path) -> None:
             fetched.append(str(path))
     if session.as_json:
         print_json({"out": str(out), "files": fetched})
+    elif not fetched:
+        console.print(_NO_FILES)
     else:
         answers().print(f"{count(len(fetched), 'file')} in {out}.")
 

@@ -8,8 +8,6 @@ from time import monotonic
 from typing import Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from lampyris.domain.bundle import Instructions
@@ -29,6 +27,7 @@ from lampyris_local.cli.output import (
     remarks,
     size,
 )
+from lampyris_local.cli.sending import sending
 from lampyris_local.cli.stopping import stops_on_sigterm
 from lampyris_local.deployment import Deployment
 from lampyris_local.parcels import Parcel, pack
@@ -78,7 +77,8 @@ def run(deployment: Deployment, path: Path, wish: Wish, *, as_json: bool) -> Non
     )
     console = remarks()
     with stops_on_sigterm(), clearing(deployment.store, parcel.upload) if is_folder else nullcontext():
-        _send(deployment.store, parcel, console)
+        with sending("sending", size_bytes=parcel.size_bytes) as on_sent:
+            send(deployment.store, parcel, on_sent=on_sent)
         if wish.wait_s is None and not is_folder:
             _answer_sent(parcel, as_json=as_json)
             return
@@ -91,21 +91,6 @@ def run(deployment: Deployment, path: Path, wish: Wish, *, as_json: bool) -> Non
                 print_json({"outcome": "refused", **_refusal(rejected)})
             raise
     _answer(deployment.store, manifest, waited_s=monotonic() - started, as_json=as_json)
-
-
-def _send(store: Store, parcel: Parcel, console: Console) -> None:
-    with Progress(
-        SpinnerColumn(style="name"),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        DownloadColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
-        sending = progress.add_task("sending", total=parcel.size_bytes)
-        send(store, parcel, on_sent=lambda sent_bytes: progress.advance(sending, sent_bytes))
 
 
 def _verdict(deployment: Deployment, upload: Upload, *, wait_s: float | None) -> Manifest:

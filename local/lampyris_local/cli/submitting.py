@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
 from lampyris.control.job_states import JobState
 from lampyris.control.jobs import Submit
 from lampyris.errors import LampyrisError
@@ -15,6 +13,7 @@ from lampyris.jobs.specs import INPUTS, Spec
 from lampyris_local.cli.following import SERVER_ERROR, follow
 from lampyris_local.cli.jobs import next_steps, show_state
 from lampyris_local.cli.output import print_json, remarks
+from lampyris_local.cli.sending import sending
 from lampyris_local.cli.session import Session
 from lampyris_local.client import NoAnswer, Refused
 from lampyris_local.data import pack, send
@@ -65,7 +64,7 @@ def _ask(session: Session, asked: Submit) -> JobState:
         except (NoAnswer, Refused) as error:
             if isinstance(error, Refused) and error.status < SERVER_ERROR:
                 raise
-            remarks().print(f"{error} Trying again in {wait_s} s.", soft_wrap=True)
+            remarks().print(f"no answer, trying again in {wait_s} s: {error}", soft_wrap=True)
             time.sleep(wait_s)
     return cast("JobState", session.ask("jobs submit", asked))
 
@@ -113,18 +112,8 @@ def send_there(session: Session, path: Path) -> str:
     console = remarks()
     with console.status(f"reading {path}"):
         packed = pack(path)
-    with Progress(
-        SpinnerColumn(style="name"),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        DownloadColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
-        sending = progress.add_task(f"sending {path.name}", total=packed.size_bytes)
-        sent = send(session.deployment.store, packed, on_sent=lambda more: progress.advance(sending, more))
+    with sending(f"sending {path.name}", size_bytes=packed.size_bytes) as on_sent:
+        sent = send(session.deployment.store, packed, on_sent=on_sent)
     if sent:
         console.print(f"Sent {path} as {packed.key}.", soft_wrap=True)
     return packed.key

@@ -21,7 +21,7 @@ from lampyris.adapters.memory_table import MemoryTable
 from lampyris.adapters.object_store import s3_store
 from lampyris.bootstrap import Control
 from lampyris.domain.store import Store
-from lampyris.errors import LampyrisError
+from lampyris.errors import LampyrisError, TableUnavailable
 from lampyris.http.control.routes import answer
 from lampyris.http.event import Request
 from lampyris.http.problems import problem_reply
@@ -72,6 +72,8 @@ class World:
         self.jobs = Jobs(MemoryTable(), MemoryQueues(), now=lambda: datetime.now(UTC))
         self.letters = Letters()
         self.api_url = ""
+        # How often its table cannot be reached.
+        self.away = 0
 
     def control(self) -> Control:
         return Control(
@@ -81,10 +83,16 @@ class World:
             clock=lambda: 0.0,
             now=lambda: datetime.now(UTC),
             new_id=lambda: token_hex(16),
-            open_jobs=lambda: self.jobs,
+            open_jobs=self._open_jobs,
             open_dead_letters=lambda: self.letters,
             bucket=self.bucket,
         )
+
+    def _open_jobs(self) -> Jobs:
+        if self.away:
+            self.away -= 1
+            raise TableUnavailable(operation="read", cause="a test")
+        return self.jobs
 
     def take(self, job: str) -> Hold:
         self.jobs.change(job, lambda one: transitions.called(one, one.generation))
@@ -181,6 +189,16 @@ def test_same_key_submits_once(run: Run, recipe: Path, world: World) -> None:
 
     (made,) = world.jobs.recent(limit=9)
     assert made.spec["trials"] == 3
+
+
+def test_submit_asks_again_while_nobody_answers(run: Run, recipe: Path, world: World) -> None:
+    world.away = 1
+
+    result = run("jobs", "submit", "train", recipe)
+
+    assert result.exit_code == 0, result.stderr
+    assert "no answer, trying again in 1 s: The table of jobs" in result.stderr
+    assert len(list(world.jobs.recent(limit=9))) == 1
 
 
 def test_refusal_is_one_sentence(run: Run, tmp_path: Path) -> None:
@@ -410,6 +428,15 @@ def test_results_are_fetched_into_a_folder(run: Run, job: str, world: World, tmp
     assert "3 files in" in fetched.stdout
     assert (tmp_path / "out" / "answers" / "0001.ndjson").read_text() == "answers/0001.ndjson"
     assert not list((tmp_path / "out").rglob("*.part"))
+
+
+def test_job_without_results_is_said_to_have_none(run: Run, job: str, tmp_path: Path) -> None:
+    listed = run("jobs", "results", job)
+    fetched = run("jobs", "results", job, "--out", tmp_path / "out")
+
+    assert "There are no files" in listed.stderr
+    assert (fetched.exit_code, fetched.stdout) == (0, "")
+    assert fetched.stderr == listed.stderr
 
 
 def test_job_is_cancelled_and_begun_again(run: Run, job: str, world: World) -> None:
