@@ -8,7 +8,6 @@ from torch import nn
 
 from lampyris.domain.signature import DYNAMIC, TensorSpec
 from lampyris_build.data.dataset import Dataset, Samples
-from lampyris_build.evaluation.classification import classification_scores
 from lampyris_build.tasks.task import Answers, Task
 
 
@@ -44,4 +43,7 @@ class Classification(Task):
 
     def scores(self, answers: Answers, samples: Samples) -> dict[str, float]:
         assert samples.targets is not None
+        # scikit-learn, which a training does without.
+        from lampyris_build.evaluation.classification import classification_scores  # noqa: PLC0415
+
         return classification_scores(answers[0], samples.targets)

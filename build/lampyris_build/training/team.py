@@ -6,18 +6,10 @@ would take with the whole batch: the same batches in the same order, at the same
 
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any, Final, cast
+from typing import Any
 
 import torch
 from torch import distributed, nn, optim
-from torch.distributed.checkpoint.state_dict import (
-    StateDictOptions,
-    get_model_state_dict,
-    get_optimizer_state_dict,
-    set_optimizer_state_dict,
-)
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from lampyris_build.recipe.training import Training
@@ -25,8 +17,7 @@ from lampyris_build.training.batch_norm import share_batch_norm
 from lampyris_build.training.batches import Batches
 from lampyris_build.training.checkpoint import State
 
-_WHOLE: Final = StateDictOptions(full_state_dict=True, cpu_offload=True)
-_Tensors = dict[str, torch.Tensor]
+Tensors = dict[str, torch.Tensor]
 
 
 class Elsewhere(Exception):
@@ -84,7 +75,7 @@ class Team:
         """Say whether it is so in any process, where all must do it together."""
         return value
 
-    def weights(self, module: nn.Module) -> _Tensors:
+    def weights(self, module: nn.Module) -> Tensors:
         """Return the whole state of what `spread` gave; process 0 gets it in any case."""
         return module.state_dict()
 
@@ -126,35 +117,10 @@ class Replicas(Team):
         distributed.all_reduce(sum_)
         return sum_.item()
 
-    def weights(self, module: nn.Module) -> _Tensors:
+    def weights(self, module: nn.Module) -> Tensors:
         assert isinstance(module, DistributedDataParallel)
-        weights: _Tensors = module.module.state_dict()
+        weights: Tensors = module.module.state_dict()
         return weights
-
-
-class Shards(Replicas):
-    """Weights, gradients and the optimizer's state divided among the processes.
-
-    Source: Rajbhandari et al. 2020 (ZeRO); Zhao et al. 2023 (PyTorch FSDP).
-    """
-
-    def spread(self, learner: nn.Module) -> nn.Module:
-        module: nn.Module = share_batch_norm(deepcopy(learner))
-        fully_shard(module, mesh=init_device_mesh("cpu", (self.size,)))  # in place
-        return module
-
-    def any(self, value: bool) -> bool:  # noqa: FBT001 - as above
-        return self.total(value) > 0
-
-    def weights(self, module: nn.Module) -> _Tensors:
-        # Nothing but tensors: no module here keeps state of any other kind.
-        return cast("_Tensors", get_model_state_dict(module, options=_WHOLE))
-
-    def optimizer_state(self, module: nn.Module, optimizer: optim.Optimizer) -> dict[str, Any]:
-        return dict(get_optimizer_state_dict(module, optimizer, options=_WHOLE))
-
-    def restore_optimizer(self, module: nn.Module, optimizer: optim.Optimizer, state: dict[str, Any]) -> None:
-        set_optimizer_state_dict(module, optimizer, state, options=_WHOLE)
 
 
 def _laid_out(module: nn.Module) -> nn.Module:
@@ -180,4 +146,9 @@ def part_of(count: int, rank: int, size: int) -> tuple[slice, float]:
 def team_for(settings: Training) -> Team:
     if not distributed.is_initialized():
         return Team()
-    return Replicas() if settings.parallel == "ddp" else Shards()
+    if settings.parallel == "ddp":
+        return Replicas()
+    # It takes as long to import as half of torch.
+    from lampyris_build.training.shards import Shards  # noqa: PLC0415
+
+    return Shards()
