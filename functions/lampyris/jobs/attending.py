@@ -135,7 +135,8 @@ class Attending:
         begins_again = job.state == "queued"
         all_ended = True
         cost_usd = 0.0
-        for child in map(self._find, job.child_ids):
+        # The last come first, of which most are under way: one that is, is enough to know.
+        for child in map(self._find, reversed(job.child_ids)):
             if child is None:
                 continue
             cost_usd += child.cost_usd

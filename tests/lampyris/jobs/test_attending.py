@@ -9,11 +9,12 @@ from lampyris.adapters.memory_queues import MemoryQueues
 from lampyris.adapters.memory_table import MemoryTable
 from lampyris.errors import JobLost, JobTooLarge, KeyReused, StoreUnavailable
 from lampyris.jobs.attending import Attending
-from lampyris.jobs.holding import Hold
+from lampyris.jobs.holding import Hold, take
 from lampyris.jobs.job import Failure, Job, Progress
 from lampyris.jobs.jobs import Asked, Jobs
 from lampyris.jobs.slots import Limits, Slots
-from lampyris.jobs.transitions import failed
+from lampyris.jobs.table import Item
+from lampyris.jobs.transitions import called, failed, succeeded
 from lampyris.jobs.wake_ups import WakeUp
 
 
@@ -278,6 +279,29 @@ def test_machines_have_time_to_start_before_others_are_asked_for() -> None:
     assert called_s[0] < 60
     assert called_s[1] > 900
     assert len(called_s) <= 3
+
+
+def test_who_looks_at_a_parent_reads_none_of_its_earlier_children_while_a_later_one_is_under_way() -> None:
+    class Noting(MemoryTable):
+        def get(self, key: str) -> Item:
+            read.append(key)
+            return super().get(key)
+
+    read: list[str] = []
+    jobs = Jobs(Noting(), MemoryQueues(), now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    attending = Attending(jobs, Slots(jobs, Limits()), work=lambda _: "train", duties={})
+    parent = jobs.submit(asked())
+    jobs.change(parent.id, lambda one: called(one, one.generation))
+    hold = take(jobs, parent.id, "w", clock=lambda: 0.0)
+    assert hold is not None
+    hold.wait_for([Asked(kind="trial", by="ana", key=str(number), spec={}) for number in range(50)])
+    for number in range(45):
+        jobs.change(f"{parent.id}-{number}", lambda one: succeeded(one, jobs.now(), results={}, summary={}))
+    read.clear()
+
+    attending.attend(WakeUp(job=parent.id))
+
+    assert [key for key in read if f"{parent.id}-" in key] == [f"job#{parent.id}-49"]
 
 
 def test_duty_that_is_given_up_is_told_without_what_a_service_said(caplog: pytest.LogCaptureFixture) -> None:
