@@ -36,7 +36,7 @@ class _ClassAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     file: str | None = None
     label: str
     probability: float
-    probabilities: dict[str, float]
+    probabilities: msgspec.Struct
 
 
 class Answers(Protocol):
@@ -75,6 +75,11 @@ class _Lines:
     def __init__(self, file: BinaryIO, signature: Signature) -> None:
         self._file = file
         self._labels = signature.labels
+        # A struct of its own takes a quarter of the time that a dictionary for each row takes.
+        names = {f"p{place}": label for place, label in enumerate(signature.labels or ())}
+        self._probabilities = msgspec.defstruct(
+            "Probabilities", [(name, float) for name in names], rename=names, frozen=True, gc=False
+        )
 
     def write(self, rows: Rows, prediction: Prediction) -> None:
         numbers = rows.numbers.tolist()
@@ -101,7 +106,7 @@ class _Lines:
                 file=file,
                 label=labels[best],
                 probability=probabilities[best],
-                probabilities=dict(zip(labels, probabilities, strict=True)),
+                probabilities=self._probabilities(*probabilities),
             )
             for row, file, probabilities, best in zip(
                 numbers, files, probabilities_NC.tolist(), best_N1[:, 0].tolist(), strict=True

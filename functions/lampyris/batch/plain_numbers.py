@@ -32,9 +32,8 @@ def read_plain_numbers(body: bytes, rows: int, signature: Signature) -> dict[str
     if decode is None or DYNAMIC in row_shape or not _is_even(body, rows, prod(row_shape)):
         return None
     try:
-        read = np.array(
-            decode(b"[" + body.replace(b"\n", b",") + b"]"), np.float64 if dtype.kind == "f" else None
-        )
+        cells = decode(b"[" + body.replace(b"\n", b",") + b"]")
+        read = np.fromiter(cells, np.float64, len(cells)) if dtype.kind == "f" else np.array(cells)
     except (msgspec.DecodeError, OverflowError):
         return None
     with np.errstate(over="ignore", invalid="ignore"):
@@ -50,8 +49,10 @@ def read_plain_numbers(body: bytes, rows: int, signature: Signature) -> dict[str
 def _is_even(body: bytes, rows: int, width: int) -> bool:
     """Tell whether there are so many lines, each of so many cells."""
     letters = np.frombuffer(body, np.uint8)
-    ends = letters[(letters == _COMMA) | (letters == _NEWLINE)]
-    if len(ends) != rows * width - 1:
+    newlines, commas = np.flatnonzero(letters == _NEWLINE), np.flatnonzero(letters == _COMMA)
+    if len(newlines) != rows - 1 or len(commas) != rows * (width - 1):
         return False
-    is_newline = ends == _NEWLINE
-    return int(is_newline.sum()) == rows - 1 and bool(is_newline[width - 1 :: width].all())
+    if width == 1:
+        return True
+    commas_RC = commas.reshape(rows, width - 1)
+    return bool(((commas_RC[:-1, -1] < newlines) & (newlines < commas_RC[1:, 0])).all())

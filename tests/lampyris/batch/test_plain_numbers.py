@@ -53,6 +53,17 @@ def test_plain_numbers_are_taken(body: bytes) -> None:
     assert read_plain_numbers(body, 2, taking("FP32")) is not None
 
 
+def test_one_column_is_taken_and_two_are_not() -> None:
+    spec = TensorSpec(name="x", datatype="FP32", shape=(-1, 1))
+    signature = Signature(inputs=(spec,), outputs=taking("FP32").outputs)
+
+    found = read_plain_numbers(b"1\n2\n3", 3, signature)
+
+    assert found is not None
+    assert found["x"].tolist() == [[1], [2], [3]]
+    assert read_plain_numbers(b"1,2\n3", 2, signature) is None
+
+
 @pytest.mark.parametrize("body", [b"1,2,3\n4", b"1\n2,3,4", b"nan,1\n2,3", b"1e39,1\n2,3", b"1,2\n3,4\n5,6"])
 def test_others_are_left_to_the_strict_reader(body: bytes) -> None:
     assert read_plain_numbers(body, 2, taking("FP32")) is None
