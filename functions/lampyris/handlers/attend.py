@@ -25,7 +25,7 @@ from lampyris.bootstrap import (
     read_settings,
 )
 from lampyris.domain.store import Store
-from lampyris.errors import InvalidRequest, NoJobs, QueueUnavailable
+from lampyris.errors import InvalidRequest, KeyReused, NoJobs, QueueUnavailable
 from lampyris.handlers.putting_off import PutOff, back_off_s, deliveries
 from lampyris.handlers.s3_events import Created, read_created
 from lampyris.http.event import LambdaContext
@@ -112,7 +112,8 @@ def _begin(created: Created, app: App) -> None:
     except InvalidRequest as error:
         asked, failure = refused(created, error), Failure(code=error.code, detail=str(error))
     if asked is not None:
-        app.jobs.submit(asked, failure)
+        with suppress(KeyReused):  # it has its job, which was told in other words when it was put
+            app.jobs.submit(asked, failure)
 
 
 @cache

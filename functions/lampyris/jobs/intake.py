@@ -32,7 +32,8 @@ _MOST_FILES = 100_000
 
 def may_be_followed(created: Created) -> bool:
     """Say whether a put is to be looked at a while later: of data, of which more may come."""
-    return created.encoded_key.startswith(WATCH) and not created.encoded_key.endswith("/recipe.toml")
+    key = unquote_plus(created.encoded_key)
+    return key.startswith(WATCH) and not key.endswith("/recipe.toml")
 
 
 def asked_by(created: Created, store: Store) -> Asked | None:
@@ -67,19 +68,23 @@ def asked_by(created: Created, store: Store) -> Asked | None:
 
 
 def refused(created: Created, error: LampyrisError) -> Asked:
-    """Return what a put asked for of which no job can be made: begun again, it fails for the same reason."""
+    """Return what a put asked for of which no job can be made: begun again, it fails for the same reason.
+
+    Data may be many files, which are all refused for one reason: that makes one job.
+    """
     key = unquote_plus(created.encoded_key)
-    reason = f"{key}: {error}"
-    spec = (
-        BatchSpec(model=key.split("/")[1], input=key)
-        if key.startswith(BATCH)
-        else TrainSpec(recipe="".join(f"# {line}\n" for line in reason.splitlines()))
-    )
+    name = key.split("/")[1]
+    put = f"{key} {created.writing}"
+    if key.startswith(BATCH):
+        batch = BatchSpec(model=name, input=key)
+        return Asked(kind="batch", by=created.by, key=put, spec=msgspec.to_builtins(batch))
+    reason = f"{WATCH}{name}/: {error}"
+    build = TrainSpec(recipe="".join(f"# {line}\n" for line in reason.splitlines()))
     return Asked(
-        kind="batch" if key.startswith(BATCH) else "train",
+        kind="train",
         by=created.by,
-        key=f"{created.encoded_key} {created.writing}",
-        spec=msgspec.to_builtins(spec),
+        key=reason if may_be_followed(created) else put,
+        spec=msgspec.to_builtins(build),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import boto3
+import msgspec
 import pytest
 from moto.server import ThreadedMotoServer
 from samtranslator.yaml_helper import yaml_parse
@@ -400,6 +401,15 @@ def test_a_put_of_which_no_job_can_be_made_is_a_failed_job_that_says_why_however
     assert letter.why["code"] == code
     assert [told["job"] for _, told in world.events] == [job.id]
     assert world.queues.waiting("batch") == world.queues.waiting("train") == []
+
+
+def test_a_put_whose_job_was_told_in_other_words_before_is_dropped(world: World) -> None:
+    world.attend(put_of("batch/glow/rows.csv"))
+    (job,) = world.jobs.recent(limit=10)
+    world.jobs.change(job.id, lambda one: msgspec.structs.replace(one, digest="another"))
+
+    assert world.attend(put_of("batch/glow/rows.csv")) == []
+    assert len(list(world.jobs.recent(limit=10))) == 1
 
 
 def test_a_put_that_was_refused_is_told_of_though_its_first_wake_ups_were_lost(world: World) -> None:

@@ -13,7 +13,8 @@ from lampyris.adapters.object_store import memory_store
 from lampyris.domain.store import Entry, Store, Stored
 from lampyris.errors import InvalidName, MalformedRequest
 from lampyris.handlers.s3_events import Created
-from lampyris.jobs.intake import asked_by, refused
+from lampyris.jobs.intake import asked_by, may_be_followed, refused
+from lampyris.jobs.job import Failure
 from lampyris.jobs.jobs import Jobs
 from lampyris.jobs.specs import BatchSpec, TrainSpec, checked
 
@@ -160,4 +161,35 @@ def test_put_that_was_refused_is_refused_for_the_same_reason_when_it_is_begun_ag
     with pytest.raises((InvalidName, MalformedRequest)):
         checked(spec, "")
     if isinstance(spec, TrainSpec):
-        assert spec.recipe == "# watch/digits/recipe.toml: watch/digits/recipe.toml is not text in UTF-8.\n"
+        assert spec.recipe == "# watch/digits/: watch/digits/recipe.toml is not text in UTF-8.\n"
+
+
+def test_data_of_a_recipe_that_cannot_be_built_are_refused_by_one_job_however_many_they_are(
+    store: Store,
+) -> None:
+    store.put("watch/digits/recipe.toml", b"x" * 100_000)
+    jobs = Jobs(MemoryTable(), MemoryQueues(), now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+
+    for number in range(5):
+        created = put(f"watch/digits/data/{number}.csv", f"etag {number}")
+        with pytest.raises(MalformedRequest) as refusal:
+            asked_by(created, store)
+        jobs.submit(
+            refused(created, refusal.value), Failure(code="malformed-request", detail=str(refusal.value))
+        )
+
+    (job,) = jobs.recent(limit=9)
+    assert job.state == "failed"
+
+
+@pytest.mark.parametrize(
+    ("key", "is_followed"),
+    [
+        ("watch/digits/data/1.csv", True),
+        ("watch%2Fdigits%2Fdata%2F1.csv", True),
+        ("watch/digits/recipe.toml", False),
+        ("batch/digits/1.csv", False),
+    ],
+)
+def test_others_may_follow_a_put_of_data(key: str, *, is_followed: bool) -> None:
+    assert may_be_followed(put(key)) is is_followed
