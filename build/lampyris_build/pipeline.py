@@ -4,8 +4,8 @@ import os
 import shutil
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -106,7 +106,6 @@ def build(
     with (
         disk_full(),
         Stages(console, watch) as stages,
-        TemporaryDirectory() as work,
         ExitStack() as until_done,
     ):
         dataset = load(recipe, stages)
@@ -115,14 +114,14 @@ def build(
         place = out.with_name(f"{out.name}.training")
         if fresh:
             shutil.rmtree(place, ignore_errors=True)
-        candidate = make_candidate(recipe, dataset, stages, Path(work), training=place)
+        candidate = make_candidate(recipe, dataset, stages, place / "forms", training=place)
         with stages.stage("evaluation") as stage:
             variants = _timed(candidate)
             _check_score(recipe, candidate)
             stage.outcome = ", ".join(f"{name} {one.score:.2%}" for name, one in variants.items())
         if folds is None and recipe.evaluation.folds is not None:
             with stages.stage("folds") as stage:
-                folds = _cross_validate(recipe, dataset, stage)
+                folds = _cross_validate(recipe, dataset, candidate, stage, place / "folds")
         with stages.stage("report") as stage:
             from lampyris_build.provenance import provenance_of  # noqa: PLC0415 - torch
             from lampyris_build.reporting import report_of  # noqa: PLC0415 - torch
@@ -196,7 +195,8 @@ def make_candidate(
 ) -> Candidate:
     """Make the recipe's model, export it and compress it; its files are put into `work`.
 
-    `training` is the folder where interrupted trainings find their checkpoints again.
+    An interrupted call finds there what it has made and measured, and the checkpoints of its trainings in the
+    folder `training`.
 
     Raises: BuildError.
     """
@@ -206,6 +206,7 @@ def make_candidate(
     from lampyris_build.evaluation.measuring import measure  # noqa: PLC0415
     from lampyris_build.evaluation.session import open_session, run  # noqa: PLC0415
     from lampyris_build.export import check_parity  # noqa: PLC0415
+    from lampyris_build.findings import Findings, file_digest  # noqa: PLC0415
     from lampyris_build.making import make  # noqa: PLC0415
     from lampyris_build.tasks import task_for  # noqa: PLC0415
 
@@ -213,12 +214,18 @@ def make_candidate(
         task = task_for(recipe, dataset)
         made = make(recipe, dataset, task, stage=stage, folder=training)
     with stages.stage("export") as stage:
+        findings = Findings(work, recipe, dataset, stage)
         exported = work / "exported.onnx"
         made.trained.export(exported)
         asked = task.asked(dataset.test)
-        expected = made.trained.predict(asked.inputs)
-        answers = run(open_session(exported), asked.inputs)
-        parity = check_parity(expected, answers, made.trained.signature.outputs, recipe.export.tolerance)
+        expected = cache(lambda: made.trained.predict(asked.inputs))
+
+        def differs() -> float:
+            answers = run(open_session(exported), asked.inputs)
+            return check_parity(expected(), answers, made.trained.signature.outputs, recipe.export.tolerance)
+
+        decisive = [recipe.export.tolerance, file_digest(exported)]
+        parity = findings.once("exported", decisive, float, differs)
         stage.outcome = f"ONNX, differs from the model by {parity:.1g} at most"
     test = task.expecting(asked, expected)
     with stages.stage("compression") as stage:
@@ -273,10 +280,27 @@ def _check_score(recipe: Recipe, candidate: Candidate) -> None:
         raise ScoreFloor(score=score, floor=recipe.export.min_score)
 
 
-def _cross_validate(recipe: Recipe, dataset: Dataset, stage: Stage) -> "Folds":
+def _cross_validate(
+    recipe: Recipe, dataset: Dataset, candidate: Candidate, stage: Stage, place: Path
+) -> "Folds":
     from lampyris_build.evaluation.cross_validation import cross_validate  # noqa: PLC0415 - torch, as above
+    from lampyris_build.findings import Findings, file_digest  # noqa: PLC0415
 
-    folds = cross_validate(recipe, dataset, lambda fold: fit_fold(recipe, fold, stage))
+    findings = Findings(place, recipe, dataset, stage)
+    # It tells whether code of the user's own has changed since some folds were trained.
+    exported = file_digest(candidate.chain.variants[0].path)
+
+    def fit(number: int, fold: Dataset) -> dict[str, float]:
+        training = place / f"{number}.training"
+
+        def scores() -> dict[str, float]:
+            found = fit_fold(recipe, fold, stage, training=training)
+            shutil.rmtree(training, ignore_errors=True)  # a fold leaves its scores alone
+            return found
+
+        return findings.once(str(number), [recipe.evaluation, exported], dict[str, float], scores)
+
+    folds = cross_validate(recipe, dataset, fit)
     stage.outcome = (
         f"{len(folds.scores)} folds score {folds.mean['score']:.2%}, give or take {folds.spread['score']:.2%}"
     )
@@ -294,7 +318,7 @@ def fit_fold(
     trained = make(recipe, fold, task, stage=stage, folder=training).trained
     asked = task.asked(fold.test)
     answers = trained.predict(asked.inputs)
-    test = task.expecting(asked, answers)
+    test = task.expecting(asked, lambda: answers)
     return {"score": task.score(answers, test)} | task.scores(answers, test)
 
 

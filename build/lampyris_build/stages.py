@@ -26,6 +26,10 @@ class Watch(Protocol):
 
     def noted(self, line: str) -> None: ...
 
+    def part_done(self) -> None:
+        """Learn that a part of a stage is done, and need not be done again. Raises: TimeIsUp."""
+        ...
+
     def ended(self, stage: str, outcome: str) -> None: ...
 
 
@@ -54,6 +58,11 @@ class Stage:
         self._step += 1
         if self._watch is not None:
             self._watch.advanced(self._step, self._steps, self.metric)
+
+    def part_done(self) -> None:
+        """Tell that a part of this stage need not be done again. Raises: TimeIsUp."""
+        if self._watch is not None:
+            self._watch.part_done()
 
     def note(self, message: str) -> None:
         """Print a line that stays."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import assert_never
@@ -20,6 +21,7 @@ from lampyris_build.compression.tidying import tidy
 from lampyris_build.compression.unstructured_pruning import prune_weights
 from lampyris_build.errors import InvalidRecipe
 from lampyris_build.evaluation.metrics import Metrics
+from lampyris_build.findings import Findings, file_digest
 from lampyris_build.recipe.compression import (
     AnyStep,
     Distillation,
@@ -70,21 +72,26 @@ def compress(trained: Trained, exported: Path, context: Context, measure: Measur
     """Take the recipe's steps until one costs too much; write each form into `work`.
 
     The first step after which the score is more than compression.max_drop below that of the uncompressed
-    model is not kept, and none after it is taken.
+    model is not kept, and none after it is taken. Files that steps changed, and what was measured, are in
+    `work` for a later call that comes to the same.
 
-    Raises: InvalidRecipe if the model cannot take a step; TrainingDiverged.
+    Raises: InvalidRecipe if the model cannot take a step; TrainingDiverged; TimeIsUp, after any step.
     """
     check_steps(context.recipe)
     compression = context.recipe.compression
-    first = Variant(name="fp32", step=None, path=exported, trained=trained, metrics=measure(exported))
+    findings = Findings(work, context.recipe, context.dataset, context.stage)
+    metrics = findings.once("fp32", [file_digest(exported)], Metrics, partial(measure, exported))
+    first = Variant(name="fp32", step=None, path=exported, trained=trained, metrics=metrics)
     variants = [first]
     for place, step in enumerate(compression.steps, start=1):
         before = variants[-1]
         tag = str(step.__struct_config__.tag)
         # A step that is taken twice is told apart by its place.
         name = f"{tag}-{place}" if tag in {one.name for one in variants} else tag
-        after, path = _take(step, before, context, work / f"{name}.onnx")
-        variant = Variant(name=name, step=step, path=path, trained=after, metrics=measure(path))
+        path = work / f"{name}.onnx"
+        after = _take(step, before, context, path, findings)
+        metrics = findings.once(name, [file_digest(path)], Metrics, partial(measure, path))
+        variant = Variant(name=name, step=step, path=path, trained=after, metrics=metrics)
         drop = first.metrics.score - variant.metrics.score
         # Written so that NaN is too much as well.
         if not drop <= compression.max_drop:
@@ -99,21 +106,27 @@ def compress(trained: Trained, exported: Path, context: Context, measure: Measur
     return Chain(variants=tuple(variants))
 
 
-def _take(step: AnyStep, before: Variant, context: Context, out: Path) -> tuple[Trained | None, Path]:
+def _take(step: AnyStep, before: Variant, context: Context, out: Path, findings: Findings) -> Trained | None:
     if isinstance(step, NetworkStep):
         assert isinstance(before.trained, TrainedNetwork)
-        after = _change_network(step, before.trained, context)
+        after = _change_network(step, before.trained, context)  # its trainings have checkpoints
         after.export(out)
         tidy(out)
-        return after, out
-    _change_file(step, before.path, context, out)
-    if _numbers(out) >= _numbers(before.path):
-        raise InvalidRecipe(
-            recipe=context.recipe.name,
-            reason=f"compression.steps has {out.stem}, which finds nothing to make smaller; leave it out.",
-        )
-    tidy(out)
-    return None, out
+        return after
+
+    def change() -> str:
+        _change_file(step, before.path, context, out)
+        if _numbers(out) >= _numbers(before.path):
+            raise InvalidRecipe(
+                recipe=context.recipe.name,
+                reason=f"compression.steps has {out.stem}, which finds nothing to make smaller; "
+                "leave it out.",
+            )
+        tidy(out)
+        return file_digest(out)
+
+    findings.once(out.name, [step, file_digest(before.path)], str, change)
+    return None
 
 
 def _change_network(step: NetworkStep, trained: TrainedNetwork, context: Context) -> TrainedNetwork:

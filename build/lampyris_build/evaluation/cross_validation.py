@@ -49,16 +49,19 @@ class Folds(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def cross_validate(
-    recipe: Recipe, dataset: Dataset, fit_fold: Callable[[Dataset], Mapping[str, float]]
+    recipe: Recipe, dataset: Dataset, fit_fold: Callable[[int, Dataset], Mapping[str, float]]
 ) -> Folds:
-    """Fit and measure every fold; `fit_fold` returns its scores by name, measured on the fold's test set.
+    """Fit and measure every fold; `fit_fold` is told its number as well, which counts from 0.
+
+    It returns the fold's scores by name, measured on the fold's test set.
 
     Raises: InvalidRecipe, DatasetBroken, and what `fit_fold` raises.
     """
     assert recipe.evaluation.folds is not None
     return Folds(
         scores=tuple(
-            dict(fit_fold(fold_of(recipe, dataset, number))) for number in range(recipe.evaluation.folds)
+            dict(fit_fold(number, fold_of(recipe, dataset, number)))
+            for number in range(recipe.evaluation.folds)
         )
     )
 

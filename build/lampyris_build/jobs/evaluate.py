@@ -37,7 +37,7 @@ def evaluate(work: Work) -> None:
             folder = work.folder / "model"
             fetch(manifest.artifact, store, folder)
             graph = folder / GRAPH_FILE
-            test = kind.expecting(asked, run(open_session(graph), asked.inputs))
+            test = kind.expecting(asked, lambda: run(open_session(graph), asked.inputs))
             measured = measure(graph, kind, test)
             metrics = msgspec.structs.replace(measured, size_bytes=size_bytes(manifest.artifact))
             stage.outcome = f"{spec.model} version {manifest.version}: {metrics.score:.2%}"

@@ -83,6 +83,13 @@ class Following:
     def noted(self, line: str) -> None:
         self._lines.append(line)
 
+    def part_done(self) -> None:
+        """Raises: TimeIsUp, JobLost."""
+        self._keep()
+        self._began_at = -1  # what took time now was not a step's
+        if self._remaining_s() <= self.margin_s:
+            raise TimeIsUp
+
     def ended(self, stage: str, outcome: str) -> None:
         """Raises: JobLost."""
         if stage != "bundle":  # which says where on this disk it is
@@ -114,8 +121,8 @@ class Following:
 class LastWords:
     """Lets a job go that would otherwise die with its worker, as a context manager.
 
-    What runs outside of a training cannot be stopped halfway: another worker may be faster, and after too
-    many of them the job has failed, with this reason.
+    What runs outside of a training can be stopped between its parts, but not halfway through one: another worker
+    may be faster, and after too many of them the job has failed, with this reason.
     """
 
     def __init__(self, hold: Hold, following: Following, *, remaining_s: Callable[[], float]) -> None:
@@ -145,7 +152,7 @@ class LastWords:
 
 def out_of_time(stage: str) -> Failure:
     """Say why a worker's time came to nothing."""
-    where = f"at the stage {stage!r}, which cannot be interrupted" if stage else "before anything began"
+    where = f"at the stage {stage!r}, in what cannot be interrupted" if stage else "before anything began"
     return Failure(
         code="out-of-time",
         detail=f"The worker's time was up {where}. Give the function more time or memory (its CPU grows "

@@ -3,6 +3,7 @@
 Shape suffixes: B batch, Z random numbers, H height, W width, C channels.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -87,8 +88,8 @@ class Generation(Task):
         latent = np.random.default_rng(self._seed).standard_normal((count, self._latent), dtype=np.float32)
         return Samples(inputs={"latent": latent}, targets=None)
 
-    def expecting(self, asked: Samples, answers: Answers) -> Samples:
-        return replace(asked, targets=answers[0])
+    def expecting(self, asked: Samples, answer: Callable[[], Answers]) -> Samples:
+        return replace(asked, targets=answer()[0])
 
     def scores(self, answers: Answers, samples: Samples) -> dict[str, float]:
         return {"fidelity": self.score(answers, samples)}

@@ -1,7 +1,7 @@
 """What all tasks have in common."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -77,8 +77,11 @@ class Task(nn.Module, ABC):
         """Return what the served model is asked about samples: the samples themselves, if it takes those."""
         return samples
 
-    def expecting(self, asked: Samples, answers: Answers) -> Samples:  # noqa: ARG002 - for those who know no better
-        """Return what was asked with what is right, where that is what the uncompressed model answered."""
+    def expecting(self, asked: Samples, answer: Callable[[], Answers]) -> Samples:  # noqa: ARG002 - as it says
+        """Return what was asked with what is right.
+
+        That is what the uncompressed model answers, for those who know no better.
+        """
         return asked
 
     @abstractmethod

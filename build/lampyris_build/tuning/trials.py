@@ -1,13 +1,13 @@
 """One trial: a recipe's model made, compressed and measured on the validation set."""
 
 import platform
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from io import StringIO
 from math import isfinite
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any, Final
 
@@ -129,13 +129,14 @@ class Trials:
     def _forms(self, recipe: Recipe) -> tuple[Form, ...]:
         check_steps(recipe)
         quiet = Console(file=StringIO())  # the search says how far it is
-        with Stages(quiet, self._watch) as stages, TemporaryDirectory() as work:
-            candidate = make_candidate(
-                recipe, self._dataset, stages, Path(work), training=self.training(recipe)
-            )
-            signature, inputs = candidate.made.trained.signature, candidate.test.inputs
-            kept = [variant for variant in candidate.chain.variants if variant.kept]
-            return tuple(_form(one, steps, signature, inputs) for steps, one in enumerate(kept))
+        work = self._folder / f"{self._name(recipe)}.forms"
+        with Stages(quiet, self._watch) as stages:
+            candidate = make_candidate(recipe, self._dataset, stages, work, training=self.training(recipe))
+        signature, inputs = candidate.made.trained.signature, candidate.test.inputs
+        kept = [variant for variant in candidate.chain.variants if variant.kept]
+        forms = tuple(_form(one, steps, signature, inputs) for steps, one in enumerate(kept))
+        shutil.rmtree(work, ignore_errors=True)  # whichever is picked is made again, of the whole
+        return forms
 
 
 def _form(variant: Variant, steps: int, signature: Signature, inputs: Inputs) -> Form:

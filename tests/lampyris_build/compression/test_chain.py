@@ -21,6 +21,7 @@ from lampyris_build.recipe.compression import (
     UnstructuredPruning,
 )
 from lampyris_build.recipe.models import CnnModel
+from lampyris_build.stages import TimeIsUp
 from lampyris_build.trained import TrainedNetwork
 
 
@@ -151,3 +152,26 @@ def test_a_step_that_finds_nothing_to_do_is_refused(
 
     with pytest.raises(InvalidRecipe, match="fp16, which finds nothing to make smaller; leave it out"):
         compress(trained, fp32, steps, lambda one: metrics_of(1, one), tmp_path)
+
+
+def test_interrupted_chain_neither_changes_a_file_nor_measures_a_form_again(
+    trained: TrainedNetwork, fp32: Path, context: Context, tmp_path: Path
+) -> None:
+    steps = with_steps(context, UnstructuredPruning(share=0.2, epochs=0), StaticInt8())
+    measured: list[str] = []
+
+    def measure(path: Path) -> Metrics:
+        measured.append(path.stem)
+        if len(measured) == 3:
+            raise TimeIsUp
+        return metrics_of(len(measured) / 10, path)
+
+    with pytest.raises(TimeIsUp):
+        compress(trained, fp32, steps, measure, tmp_path)
+    written = (tmp_path / "static-int8.onnx").stat().st_mtime_ns
+
+    chain = compress(trained, fp32, steps, measure, tmp_path)
+
+    assert measured == ["fp32", "unstructured-pruning", "static-int8", "static-int8"]
+    assert [variant.metrics.score for variant in chain.variants] == [0.1, 0.2, 0.4]
+    assert (tmp_path / "static-int8.onnx").stat().st_mtime_ns == written

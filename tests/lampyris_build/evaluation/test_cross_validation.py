@@ -151,13 +151,13 @@ def test_numbers_are_folded_at_random() -> None:
 def test_mean_and_spread_are_those_of_the_folds() -> None:
     seen = []
 
-    def fit_fold(dataset: Dataset) -> Mapping[str, float]:
-        seen.append(dataset.name)
+    def fit_fold(number: int, dataset: Dataset) -> Mapping[str, float]:
+        seen.append((number, dataset.name))
         return {"score": len(seen) / 10, "auc": 1.0} if len(seen) > 1 else {"score": 0.1}
 
     folds = cross_validate(_recipe(folds=3), _dataset(LABELS, classes=CLASSES), fit_fold)
 
-    assert seen == ["numbers, fold 1", "numbers, fold 2", "numbers, fold 3"]
+    assert seen == [(0, "numbers, fold 1"), (1, "numbers, fold 2"), (2, "numbers, fold 3")]
     assert folds.mean == {"score": pytest.approx(0.2)}
     assert folds.spread == {"score": pytest.approx(np.std([0.1, 0.2, 0.3], ddof=1))}
 

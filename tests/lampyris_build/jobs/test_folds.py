@@ -26,7 +26,7 @@ SPEC = {"kind": "train", "recipe": RECIPE, "publish": "no"}
 def serial() -> Folds:
     recipe = read_recipe(RECIPE, "here")
     with Stages(Console(quiet=True)) as stages, stages.stage("folds") as stage:
-        return cross_validate(recipe, load_dataset(recipe), lambda one: fit_fold(recipe, one, stage))
+        return cross_validate(recipe, load_dataset(recipe), lambda _, one: fit_fold(recipe, one, stage))
 
 
 def test_folds_run_as_children_and_score_what_one_build_scores(world: Any, serial: Folds) -> None:

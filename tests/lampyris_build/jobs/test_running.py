@@ -2,14 +2,20 @@
 
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+from rich.console import Console
 
 from lampyris.domain.bundle import Bundle
 from lampyris.jobs.job import Job
+from lampyris_build.jobs.following import Following
+from lampyris_build.pipeline import build
+from lampyris_build.recipe import read_recipe
+from lampyris_build.stages import TimeIsUp
 
 RECIPE = """
 name = "digits"
@@ -43,11 +49,6 @@ def bundle_of(world: Any, job: Job) -> Bundle:
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The digest of the model that the same build makes without a job."""
-    from rich.console import Console
-
-    from lampyris_build.pipeline import build
-    from lampyris_build.recipe import read_recipe
-
     out = tmp_path_factory.mktemp("serial") / "digits"
     built = build(read_recipe(RECIPE, "here"), out, console=Console(quiet=True))
     return built.bundle.files["model.onnx"].digest
@@ -79,8 +80,6 @@ def test_job_of_many_invocations_one_without_any_time_ends_in_the_same_weights(
 def test_killed_worker_is_followed_by_one_that_goes_on_from_its_last_checkpoint(
     world: Any, uninterrupted: str
 ) -> None:
-    from lampyris_build.jobs.following import Following
-
     kills = iter([4, 9, 1, 3])
 
     class Fatal(Following):
@@ -101,6 +100,26 @@ def test_killed_worker_is_followed_by_one_that_goes_on_from_its_last_checkpoint(
     assert ended.state == "succeeded"
     assert ended.attempts == 5
     assert bundle_of(world, ended).files["model.onnx"].digest == uninterrupted
+
+
+def test_job_goes_on_after_the_last_part_that_was_done(world: Any, tmp_path: Path) -> None:
+    network = RECIPE[RECIPE.index("[model]") :]
+    recipe = RECIPE.replace(network, '[model]\narchitecture = "logistic-regression"\n[evaluation]\nfolds = 2')
+    serial = build(read_recipe(recipe, "here"), tmp_path / "serial", console=Console(quiet=True))
+
+    class OnePart(Following):
+        def part_done(self) -> None:
+            super().part_done()
+            raise TimeIsUp
+
+    world.following = OnePart
+
+    ended = world.run(world.submit("train", spec(recipe, compute="batch")))
+
+    parts = ["exported", "measured", "fold 1", "fold 2"]
+    assert (ended.state, ended.failure, ended.attempts) == ("succeeded", None, len(parts) + 1)
+    assert bundle_of(world, ended).files["model.onnx"].digest == serial.bundle.files["model.onnx"].digest
+    assert ended.summary["score"] == serial.variants["fp32"].score
 
 
 @pytest.mark.parametrize("left_s", [0.0, -3600.0])

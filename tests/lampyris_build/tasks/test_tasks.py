@@ -153,7 +153,7 @@ def test_generator_is_scored_against_itself_before_compression() -> None:
     asked = task.asked(dataset(PICTURE, None).test)
     before = [np.zeros((4, 4, 4, 1), np.uint8)]
 
-    expecting = task.expecting(asked, before)
+    expecting = task.expecting(asked, lambda: before)
 
     assert asked.inputs["latent"].shape == (4, 3)
     assert task.score(before, expecting) == 1
