@@ -50,6 +50,7 @@ class LocalCloud:
 
     `parameters` override the template's. `port` serves the HTTP API; 0 takes a free one. `endpoint` names a
     server for S3, SQS, DynamoDB and EventBridge; without it there is one in this process, on `endpoint_port`.
+    `concurrency` limits the requests under way at once, beside as many as the queues may make.
     `time_limit_s` shortens the functions' timeouts, and with them the visibility timeouts of their queues.
     `faults` are injected into what functions and queues do.
     `on_line` gets every line of log, in the thread of the local cloud, and must not block. `python` runs the
@@ -179,8 +180,9 @@ class LocalCloud:
             self._loop.run(batch.start())
             parts.callback(lambda: self._loop.run(batch.stop()))
             machine = replace(machine, variables={**machine.variables, **batch.variables})
+        from_queues = sum(source.max_concurrency for source in self._stack.sources)
         self._lambdas = Lambdas(
-            self._stack.functions, machine, concurrency=self._concurrency, idle_s=self._idle_s
+            self._stack.functions, machine, concurrency=self._concurrency + from_queues, idle_s=self._idle_s
         )
         parts.callback(lambda: self._loop.run(self._lambdas.close()))
         self._start_sources(parts, self._stack)

@@ -201,3 +201,14 @@ def test_throttled_function_is_invoked_again_with_what_was_received_once(
         record["attributes"]["ApproximateReceiveCount"] for each in events for record in each["Records"]
     ]
     assert received == ["1", "1", "1"]
+
+
+def test_queue_wakes_its_function_however_many_requests_are_under_way(
+    toy_template: Path, tmp_path: Path, client: Client, wait_until: WaitUntil
+) -> None:
+    with LocalCloud(toy_template, parameters={"Notes": str(tmp_path)}, concurrency=0) as cloud:
+        client(cloud, "sqs").send_message(QueueUrl=cloud.outputs["Messages"], MessageBody="at last")
+
+        (record,) = wait_until(lambda: notes_with(tmp_path, "at last"))
+
+    assert record["attributes"]["ApproximateReceiveCount"] == "1"
