@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -18,13 +19,16 @@ import pytest
 PROGRAM = Path(sys.executable).with_name("lampyris")
 
 
-def start(*arguments: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [PROGRAM, "local", "--port", "0", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@contextmanager
+def started() -> "Iterator[subprocess.Popen[str]]":
+    """Run `lampyris local`; whatever becomes of the test, it is gone afterwards, and its pipes are closed."""
+    with subprocess.Popen(
+        [PROGRAM, "local", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def read_until(pattern: str, stream: IO[str]) -> tuple[str, re.Match[str]]:
@@ -48,14 +52,14 @@ class Up:
 @pytest.fixture(scope="module")
 def up() -> Iterator[Up]:
     """A local cloud that runs, and what it said when it came up."""
-    process = start()
-    assert process.stdout is not None
-    greeting, _ = read_until(r"lampyris models", process.stdout)
-    found = re.search(r"export LAMPYRIS_ENDPOINT=(http://127.0.0.1:\d+)", greeting)
-    assert found is not None
-    yield Up(endpoint=found[1], greeting=greeting, output=process.stdout)
-    process.terminate()
-    process.communicate(timeout=30)
+    with started() as process:
+        assert process.stdout is not None
+        greeting, _ = read_until(r"lampyris models", process.stdout)
+        found = re.search(r"export LAMPYRIS_ENDPOINT=(http://127.0.0.1:\d+)", greeting)
+        assert found is not None
+        yield Up(endpoint=found[1], greeting=greeting, output=process.stdout)
+        process.terminate()
+        process.communicate(timeout=30)
 
 
 def test_addresses_and_routes_are_printed(up: Up) -> None:
@@ -101,14 +105,14 @@ def test_invocations_are_logged_as_they_happen(up: Up) -> None:
 
 @pytest.mark.parametrize(("stop", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_being_stopped_leaves_no_process_behind(stop: signal.Signals, exit_code: int) -> None:
-    process = start()
-    assert process.stdout is not None
-    _, found = read_until(r"LAMPYRIS_ENDPOINT=(\S+)", process.stdout)
-    httpx.get(f"{found[1]}/v2/health/live", timeout=30)
-    children = psutil.Process(process.pid).children(recursive=True)
+    with started() as process:
+        assert process.stdout is not None
+        _, found = read_until(r"LAMPYRIS_ENDPOINT=(\S+)", process.stdout)
+        httpx.get(f"{found[1]}/v2/health/live", timeout=30)
+        children = psutil.Process(process.pid).children(recursive=True)
 
-    process.send_signal(stop)
-    _, remarks = process.communicate(timeout=30)
+        process.send_signal(stop)
+        _, remarks = process.communicate(timeout=30)
 
     _, alive = psutil.wait_procs(children, timeout=10)
     assert children
