@@ -121,8 +121,8 @@ class Following:
 class LastWords:
     """Lets a job go that would otherwise die with its worker, as a context manager.
 
-    What runs outside of a training can be stopped between its parts, but not halfway through one: another worker
-    may be faster, and after too many of them the job has failed, with this reason.
+    What runs outside of a training can be stopped between its parts, but not within one. Another worker may
+    be faster; after too many of them the job has failed, with this reason.
     """
 
     def __init__(self, hold: Hold, following: Following, *, remaining_s: Callable[[], float]) -> None:
