@@ -522,7 +522,7 @@ class JobNotEnded(Conflict):
 
     def __init__(self, *, job: str, state: str) -> None:
         super().__init__(
-            f"The job {job} is {state}. Only jobs that have ended are purged: cancel it first, or wait."
+            f"The job {job} is {state}. Only jobs that have ended are purged: wait, or cancel what goes on."
         )
         self.job = job
         self.state = state
