@@ -3,16 +3,21 @@
 Shape suffixes: B batch, C channels, H height, W width, K outputs.
 """
 
+from typing import Final
+
 import torch
 from torch import nn
 
 from lampyris_build.recipe.models import ResnetModel
 
+_OUTPUT_SCALE: Final = 0.125
+
 
 class Resnet(nn.Module):
     """A convolution, then stages that each widen and halve the picture: (B, C, H, W) to (B, K).
 
-    All stages but the last end with a residual block; at the end the largest value of each channel is left.
+    The first and the last stage end with a residual block; at the end the largest value of each channel is
+    left. Logits are an eighth of what the last layer gives, so that they do not run ahead of the features.
     Exported, batch normalisation folds into the convolutions.
 
     Source: He et al. 2016 (deep residual learning), in the shape of Page 2018 (how to train your ResNet),
@@ -25,13 +30,13 @@ class Resnet(nn.Module):
         layers: list[nn.Module] = [_convolution(shape[0], width)]
         for place, after in enumerate(stages, start=1):
             layers += [_convolution(width, after), nn.MaxPool2d(2, ceil_mode=True)]
-            if place < len(stages):
+            if place in {1, len(stages)}:
                 layers.append(Residual(after))
             width = after
         self.layers = nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(width, outputs))
 
     def forward(self, pictures_BCHW: torch.Tensor) -> torch.Tensor:
-        outputs_BK: torch.Tensor = self.layers(pictures_BCHW)
+        outputs_BK: torch.Tensor = self.layers(pictures_BCHW) * _OUTPUT_SCALE
         return outputs_BK
 
 

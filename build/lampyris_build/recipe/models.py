@@ -67,7 +67,7 @@ class CnnModel(Model, frozen=True, kw_only=True, tag="cnn"):
 
 
 class ResnetModel(Model, frozen=True, kw_only=True, tag="resnet"):
-    """A convolution, then stages that each halve the picture; all but the last have a residual block."""
+    """A convolution, then stages that halve the picture; the first and the last have a residual block."""
 
     channels: Annotated[tuple[Count, ...], msgspec.Meta(min_length=2)] = (16, 64, 128)
 

