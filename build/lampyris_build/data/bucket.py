@@ -10,7 +10,7 @@ from typing import Final
 
 from lampyris.adapters.object_store import CHECKSUM, ObjectStore
 from lampyris.domain.store import Entry, Store
-from lampyris.errors import InvalidName, ObjectNotFound, StoreUnavailable
+from lampyris.errors import InvalidName, ObjectChanged, ObjectNotFound, StoreUnavailable
 from lampyris_build.errors import DatasetMissing, InvalidRecipe
 
 _BLOCK_BYTES: Final = 8 * 1024**2
@@ -38,10 +38,15 @@ class Found:
     prefix: str | None
 
     def read(self, entry: Entry) -> Iterator[memoryview]:
-        """Yield an object block by block. Raises: DatasetMissing."""
+        """Yield an object block by block. Raises: DatasetMissing, also if it is overwritten meanwhile."""
         try:
             for start in range(0, entry.size_bytes, _BLOCK_BYTES):
-                yield self.store.get_range(entry.key, start, min(_BLOCK_BYTES, entry.size_bytes - start))
+                length = min(_BLOCK_BYTES, entry.size_bytes - start)
+                yield self.store.get_range(entry.key, start, length, entry.etag)
+        except ObjectChanged:
+            raise DatasetMissing(
+                path=self.url, wanted="it was overwritten while it was read.", may_pass=True
+            ) from None
         except (StoreUnavailable, ObjectNotFound) as error:
             raise DatasetMissing(path=self.url, wanted=f"it cannot be read: {error}", may_pass=True) from None
 

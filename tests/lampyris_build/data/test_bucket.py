@@ -6,6 +6,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from lampyris_build.data.bucket import find
 from lampyris_build.data.fetch import local_path
 from lampyris_build.errors import DatasetMissing, InvalidRecipe
 
@@ -67,6 +68,19 @@ def test_large_object_comes_whole(s3: Any) -> None:
     s3.put_object(Bucket="data", Key="large.bin", Body=body)
 
     assert local_path("s3://data/large.bin", None).read_bytes() == body
+
+
+def test_object_that_is_overwritten_while_it_is_read_is_not_mixed(s3: Any) -> None:
+    size = 9 * 1024**2  # more than one block
+    s3.put_object(Bucket="data", Key="large.bin", Body=bytes(size))
+    found = find("s3://data/large.bin")
+    blocks = found.read(found.entries[0])
+    next(blocks)
+
+    s3.put_object(Bucket="data", Key="large.bin", Body=b"1" * size)
+
+    with pytest.raises(DatasetMissing, match="overwritten while it was read"):
+        next(blocks)
 
 
 def test_what_is_not_there_is_told(s3: Any) -> None:
