@@ -108,7 +108,7 @@ def test_no_setting_is_no_key(setting: str) -> None:
         "äöü",
         base64.b64encode(bytes(44)).decode(),
         line(ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32)))[:-4],
-        line(ed448.Ed448PrivateKey.generate()),
+        line(ed448.Ed448PrivateKey.from_private_bytes(bytes(57))),
         line(ec.generate_private_key(ec.SECP256R1())),
         f"{line(ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32)))} nonsense",
     ],
