@@ -192,6 +192,8 @@ def test_functions_are_told_what_their_bootstrap_reads(resources: dict[str, Reso
     assert functions["PredictionsFunction"]["Environment"]["Variables"] == {
         **bucket,
         "LAMPYRIS_ALIAS_TTL_S": {"Ref": "AliasTtlSeconds"},
+        "LAMPYRIS_PREDICTIONS_QUEUE": {"Ref": "PredictionsQueue"},
+        "LAMPYRIS_ORDERED_PREDICTIONS_QUEUE": {"Ref": "OrderedPredictionsQueue"},
     }
 
 
