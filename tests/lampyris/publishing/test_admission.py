@@ -246,8 +246,11 @@ class Failing:
     def get_if_changed(self, key: str, etag: str) -> Stored | None:
         return self._call(self._store.get_if_changed, key, etag)  # type: ignore[no-any-return]  # as above
 
-    def get_range(self, key: str, start: int, length: int) -> memoryview:
-        return self._call(self._store.get_range, key, start, length)  # type: ignore[no-any-return]  # as above
+    def get_range(self, key: str, start: int, length: int, etag: str | None = None) -> memoryview:
+        return self._call(self._store.get_range, key, start, length, etag)  # type: ignore[no-any-return]  # as above
+
+    def head(self, key: str) -> Entry:
+        return self._call(self._store.head, key)  # type: ignore[no-any-return]  # as above
 
     def size_bytes(self, key: str) -> int:
         return self._call(self._store.size_bytes, key)  # type: ignore[no-any-return]  # as above
@@ -255,8 +258,8 @@ class Failing:
     def put(self, key: str, data: bytes | Path, headers: Mapping[str, str] | None = None) -> None:
         self._call(self._store.put, key, data, headers)
 
-    def create(self, key: str, data: bytes) -> None:
-        self._call(self._store.create, key, data)
+    def create(self, key: str, data: bytes, headers: Mapping[str, str] | None = None) -> None:
+        self._call(self._store.create, key, data, headers)
 
     def replace(self, key: str, data: bytes, etag: str) -> None:
         self._call(self._store.replace, key, data, etag)
