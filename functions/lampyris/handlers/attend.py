@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import cache
 from time import time
 from typing import Any
+from urllib.parse import unquote_plus
 
 import msgspec
 
@@ -110,7 +111,8 @@ def _begin(created: Created, app: App) -> None:
     try:
         asked = asked_by(created, app.store)
     except InvalidRequest as error:
-        asked, failure = refused(created, error), Failure(code=error.code, detail=str(error))
+        detail = f"{unquote_plus(created.encoded_key)}: {error}"
+        asked, failure = refused(created, error), Failure(code=error.code, detail=detail)
     if asked is not None:
         with suppress(KeyReused):  # it has its job, which was told in other words when it was put
             app.jobs.submit(asked, failure)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_plus
 from urllib.request import Request, urlopen
 
 import boto3
@@ -396,6 +397,7 @@ def test_a_put_of_which_no_job_can_be_made_is_a_failed_job_that_says_why_however
     assert (job.kind, job.state, job.by, job.duties) == (kind, "failed", "ana", ())
     assert job.failure is not None
     assert job.failure.code == code
+    assert job.failure.detail.startswith(f"{unquote_plus(key)}: ")  # which put it was
     assert detail in job.failure.detail
     (letter,) = world.queues.waiting("dead")
     assert letter.why["code"] == code
