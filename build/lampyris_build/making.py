@@ -84,6 +84,7 @@ def make(
         dataset, train=_encoded(encoding, dataset.train), validation=_encoded(encoding, dataset.validation)
     )
     learner = new_learner(model, recipe, encoded, task)
+    learner.start_from(dataset.train, encoding)
     for step in recipe.compression.steps:
         if isinstance(
             step, Distillation
@@ -116,11 +117,14 @@ def new_learner(model: AnyModel, recipe: Recipe, encoded: Dataset, task: Task) -
     shape, vocabulary = preprocessing.shape, preprocessing.vocabulary_size
     if recipe.task == "language":  # a token may occur in the test set alone
         vocabulary = task.width(shape)
+    if recipe.export.mirror and len(shape) != 3:  # noqa: PLR2004 - (C, H, W)
+        raise InvalidRecipe(reason="export.mirror is for pictures, and the dataset has none; leave it out.")
     return Learner(
         preprocessing=preprocessing,
         augmentation=Augmentation(recipe.augmentation),
         network=network_for(model, shape, task.width(shape), vocabulary),
         task=task,
+        mirrors=recipe.export.mirror,
     )
 
 

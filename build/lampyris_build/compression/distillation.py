@@ -33,7 +33,9 @@ def distil(teacher: TrainedNetwork, step: Distillation, context: Context) -> Tra
         augmentation=old.augmentation,
         network=network_for(step.student, shape, old.task.width(shape), old.preprocessing.vocabulary_size),
         task=old.task,
+        mirrors=old.mirrors,
     )
+    learner.start_from(context.dataset.train, teacher.encoding)
     train_anew(_Distilling(learner, old.network, step), teacher, context, settings)
     return TrainedNetwork(learner, teacher.encoding, teacher.example)
 

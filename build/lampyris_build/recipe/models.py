@@ -67,9 +67,9 @@ class CnnModel(Model, frozen=True, kw_only=True, tag="cnn"):
 
 
 class ResnetModel(Model, frozen=True, kw_only=True, tag="resnet"):
-    """A convolution, then stages that halve the picture; the first and the last have a residual block."""
+    """Whitened patches, then for each of `channels` a stage that halves the picture, and a residual block."""
 
-    channels: Annotated[tuple[Count, ...], msgspec.Meta(min_length=2)] = (16, 64, 128)
+    channels: Annotated[tuple[Count, ...], msgspec.Meta(min_length=1)] = (32, 64, 128)
 
 
 class RecurrentModel(Model, frozen=True, kw_only=True, tag="recurrent"):

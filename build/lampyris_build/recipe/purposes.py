@@ -4,7 +4,17 @@ from typing import Final
 
 from lampyris_build.errors import InvalidRecipe
 from lampyris_build.recipe.compression import Distillation
-from lampyris_build.recipe.models import AnyModel, AutoencoderModel, GanModel, GptModel, TransformerModel
+from lampyris_build.recipe.models import (
+    AnyModel,
+    AutoencoderModel,
+    CnnModel,
+    GanModel,
+    GptModel,
+    MlpModel,
+    ResnetModel,
+    TorchModel,
+    TransformerModel,
+)
 from lampyris_build.recipe.recipe import Recipe, TaskName
 
 _TASKS: Final[dict[type[AnyModel], tuple[TaskName, ...]]] = {
@@ -13,10 +23,22 @@ _TASKS: Final[dict[type[AnyModel], tuple[TaskName, ...]]] = {
     GptModel: ("language",),
     TransformerModel: ("classification", "regression"),
 }
+_MIRRORING: Final = (MlpModel, CnnModel, ResnetModel, TorchModel)
 
 
 def check_purposes(recipe: Recipe) -> None:
-    """Make sure that the model, and every student of it, is for the recipe's task. Raises: InvalidRecipe."""
+    """Make sure that the model, and every student of it, is for the recipe's task, and for mirror images.
+
+    Raises: InvalidRecipe.
+    """
+    if recipe.export.mirror and not (
+        isinstance(recipe.model, _MIRRORING) and recipe.task in {"classification", "regression"}
+    ):
+        raise InvalidRecipe(
+            recipe=recipe.name,
+            reason="export.mirror is for networks that learn here to classify pictures or to tell numbers of "
+            "them; leave it out.",
+        )
     students = [step.student for step in recipe.compression.steps if isinstance(step, Distillation)]
     for model in (recipe.model, *students):
         tasks = _TASKS.get(type(model), (recipe.task,))

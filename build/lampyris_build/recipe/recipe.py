@@ -20,11 +20,13 @@ class Export(Section, frozen=True, kw_only=True):
     """What the exported model must hold.
 
     `tolerance` is the largest difference in any output between the framework that made the model and
-    onnxruntime. `min_score` is the least that what ships may score.
+    onnxruntime. `min_score` is the least that what ships may score. With `mirror` a network answers with the
+    mean over a picture and its mirror image: more often right, and in twice the time.
     """
 
     tolerance: Positive = 1e-4
     min_score: Share = 0.0
+    mirror: bool = False
 
 
 class Recipe(Section, frozen=True, kw_only=True):

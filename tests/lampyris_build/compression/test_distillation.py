@@ -9,8 +9,9 @@ from lampyris_build.compression.context import Context
 from lampyris_build.compression.distillation import _Distilling, distil
 from lampyris_build.errors import InvalidRecipe
 from lampyris_build.learner import Learner
+from lampyris_build.models.resnet import Resnet
 from lampyris_build.recipe.compression import Distillation
-from lampyris_build.recipe.models import CnnModel, RecurrentModel
+from lampyris_build.recipe.models import CnnModel, RecurrentModel, ResnetModel
 from lampyris_build.trained import TrainedNetwork
 
 SMALL = CnnModel(channels=(4, 8), hidden=8)
@@ -37,6 +38,14 @@ def test_the_teacher_stays_as_it_was(trained: TrainedNetwork, context: Context) 
 
     after = trained.learner.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_student_that_starts_from_data_is_shown_them(trained: TrainedNetwork, context: Context) -> None:
+    student = distil(trained, Distillation(student=ResnetModel(channels=(4,))), context)
+
+    assert isinstance(student.learner.network, Resnet)
+    filters = student.learner.network.whitening.convolution.weight
+    assert torch.equal(filters[4:], -filters[:4])  # as no random ones are
 
 
 def test_the_loss_is_that_of_the_paper(trained: TrainedNetwork, context: Context) -> None:
