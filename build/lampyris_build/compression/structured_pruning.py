@@ -53,9 +53,17 @@ def remove_channels(trained: TrainedNetwork, step: StructuredPruning, context: C
 
 
 def _layers(network: nn.Module, x: torch.Tensor) -> list[str]:
-    """Name one layer of each group of channels that depend on one another."""
+    """Name one layer of each group of channels that depend on one another, if its weights are learnt.
+
+    Those of a layer that whitens are the smallest for what varies most: their norm is no sign of use.
+    """
     names = {module: name for name, module in network.named_modules()}
-    return [names[group[0].dep.target.module] for group in _graph(network, x).get_all_groups()]
+    layers = [group[0].dep.target.module for group in _graph(network, x).get_all_groups()]
+    return [
+        names[layer]
+        for layer in layers
+        if all(one.requires_grad for one in layer.parameters() if one.ndim > 1)
+    ]
 
 
 def _without(network: nn.Module, name: str, share: float, x: torch.Tensor) -> nn.Module | None:

@@ -33,7 +33,9 @@ def context(recipe: Recipe, dataset: Dataset, task: Task, stage: Stage) -> Conte
 @pytest.fixture(scope="session")
 def residual(recipe: Recipe, dataset: Dataset, task: Task, stage: Stage) -> TrainedNetwork:
     """A small ResNet, trained."""
-    other = msgspec.structs.replace(recipe, model=ResnetModel(channels=(8, 16, 16)))
+    assert recipe.training is not None
+    training = msgspec.structs.replace(recipe.training, epochs=12)
+    other = msgspec.structs.replace(recipe, model=ResnetModel(channels=(8, 16, 16)), training=training)
     made = make(other, dataset, task, stage=stage)
     assert isinstance(made.trained, TrainedNetwork)
     return made.trained

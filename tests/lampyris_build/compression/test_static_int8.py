@@ -32,7 +32,7 @@ def test_every_layer_runs_in_integer_kernels(
     operators = [node.op_type for node in served(residual_int8).node]
 
     assert operators.count("QLinearConv") == 7
-    assert operators.count("QLinearAdd") == 2
+    assert operators.count("QLinearAdd") == 3
     assert operators.count("QGemm") == 1
     assert not {"Conv", "FusedConv", "Gemm", "FusedGemm", "Add"} & set(operators)
 

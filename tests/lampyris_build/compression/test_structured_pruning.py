@@ -6,6 +6,7 @@ from lampyris_build.compression import structured_pruning
 from lampyris_build.compression.context import Context
 from lampyris_build.errors import InvalidRecipe
 from lampyris_build.models import network_for
+from lampyris_build.models.resnet import Resnet
 from lampyris_build.recipe.compression import StructuredPruning
 from lampyris_build.recipe.models import GptModel, RecurrentModel, TransformerModel
 from lampyris_build.trained import TrainedNetwork
@@ -29,6 +30,15 @@ def test_channels_that_a_shortcut_adds_leave_together(residual: TrainedNetwork, 
     (probabilities,) = pruned.predict(context.dataset.test.inputs)
     assert size(pruned) < 0.7 * size(residual)
     assert (probabilities.argmax(axis=1) == context.dataset.test.targets).mean() >= 0.95
+
+
+def test_filters_that_are_not_learnt_stay(residual: TrainedNetwork, context: Context) -> None:
+    pruned = structured_pruning.remove_channels(residual, StructuredPruning(share=0.5, epochs=0), context)
+
+    before, after = residual.learner.network, pruned.learner.network
+    assert isinstance(before, Resnet)
+    assert isinstance(after, Resnet)
+    assert torch.equal(after.whitening.convolution.weight, before.whitening.convolution.weight)
 
 
 def test_the_model_that_was_pruned_stays_as_it_was(trained: TrainedNetwork, context: Context) -> None:
