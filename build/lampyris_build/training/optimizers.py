@@ -18,12 +18,14 @@ _KINDS: Final[dict[str, type[optim.Optimizer]]] = {
     and kind not in {optim.Optimizer, optim.SparseAdam}
 }
 _OURS: Final = ("params", "lr", "weight_decay")  # they have keys of their own in the recipe
+_NOT_FUSED: Final = {"foreach", "differentiable", "maximize"}
 _MOMENTUM: Final = {"momentum": 0.9, "nesterov": True}
 
 
 def optimizer_for(settings: Training, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
     """Make the optimizer that the recipe names, with its options; the fused kernel where it has one.
 
+    None is fused for FSDP: the kernels of SGD and Adagrad do not know its shards.
     SGD has Nesterov's momentum of 0.9 unless the recipe says anything else about it.
 
     Raises: InvalidRecipe.
@@ -39,7 +41,7 @@ def optimizer_for(settings: Training, parameters: Iterable[nn.Parameter]) -> opt
     options: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
     if kind is optim.SGD and not {"momentum", "nesterov", "dampening"} & settings.optimizer_options.keys():
         options |= _MOMENTUM
-    if not {"foreach", "differentiable", "maximize"} & settings.optimizer_options.keys():
+    if settings.parallel == "ddp" and not _NOT_FUSED & settings.optimizer_options.keys():
         options["fused"] = True
     options = {
         name: value for name, value in options.items() if name in accepted

@@ -81,11 +81,18 @@ def trains(train_set: Samples, validation_set: Samples) -> Trains:
     return run
 
 
-@pytest.mark.parametrize("parallel", ["ddp", pytest.param("fsdp", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("parallel", "optimizer"),
+    [
+        ("ddp", "AdamW"),
+        pytest.param("fsdp", "AdamW", marks=pytest.mark.slow),
+        pytest.param("fsdp", "SGD", marks=pytest.mark.slow),
+    ],
+)
 def test_two_workers_end_in_the_weights_of_one(
-    trains: Trains, weights: Weights, tmp_path: Path, parallel: str
+    trains: Trains, weights: Weights, tmp_path: Path, parallel: str, optimizer: str
 ) -> None:
-    settings = msgspec.structs.replace(SETTINGS, parallel=parallel)
+    settings = msgspec.structs.replace(SETTINGS, parallel=parallel, optimizer=optimizer)
     expected = weights(trains(settings))
     with workers(2), pytest.raises(KeyboardInterrupt):
         trains(settings, Checkpoint(tmp_path / "one", "digest", every_s=0), _AfterSteps(11, interrupt))

@@ -40,6 +40,14 @@ def test_sgd_has_nesterovs_momentum_unless_the_recipe_names_another() -> None:
     assert (said.param_groups[0]["momentum"], said.param_groups[0]["nesterov"]) == (0.5, False)
 
 
+@pytest.mark.parametrize("name", ["Adagrad", "AdamW", "SGD"])
+def test_kernels_are_fused_unless_weights_are_in_shards(name: str) -> None:
+    whole, sharded = made(optimizer=name), made(optimizer=name, parallel="fsdp")
+
+    assert whole.param_groups[0]["fused"]
+    assert not sharded.param_groups[0]["fused"]
+
+
 def test_options_and_weight_decay_reach_the_optimizer() -> None:
     optimizer = made(optimizer_options={"betas": [0.8, 0.9]}, weight_decay=0.3)
 
