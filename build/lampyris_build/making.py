@@ -118,7 +118,9 @@ def new_learner(model: AnyModel, recipe: Recipe, encoded: Dataset, task: Task) -
     if recipe.task == "language":  # a token may occur in the test set alone
         vocabulary = task.width(shape)
     if recipe.export.mirror and len(shape) != 3:  # noqa: PLR2004 - (C, H, W)
-        raise InvalidRecipe(reason="export.mirror is for pictures, and the dataset has none; leave it out.")
+        raise InvalidRecipe(
+            recipe=recipe.name, reason="export.mirror is for pictures, and the dataset has none; leave it out."
+        )
     return Learner(
         preprocessing=preprocessing,
         augmentation=Augmentation(recipe.augmentation),
