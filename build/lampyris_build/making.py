@@ -119,7 +119,8 @@ def new_learner(model: AnyModel, recipe: Recipe, encoded: Dataset, task: Task) -
         vocabulary = task.width(shape)
     if recipe.export.mirror and len(shape) != 3:  # noqa: PLR2004 - (C, H, W)
         raise InvalidRecipe(
-            recipe=recipe.name, reason="export.mirror is for pictures, and the dataset has none; leave it out."
+            recipe=recipe.name,
+            reason="export.mirror is for pictures, and the dataset has none; leave it out.",
         )
     return Learner(
         preprocessing=preprocessing,
