@@ -80,8 +80,8 @@ class Whitening(nn.Module):
             count += patches_NP.shape[1]
         variance_N, vectors_NN = torch.linalg.eigh(covariance_NN / count)
         filters_NN = (vectors_NN * (variance_N + _LEAST_VARIANCE).rsqrt()).T
-        # An eigenvector turned round is one, too; both are here, and the same comes first on any machine.
-        filters_NN *= filters_NN.sum(dim=1, keepdim=True).sign()
+        # An eigenvector turned round is one, too. Both are here; which comes first is not left to chance.
+        filters_NN[filters_NN.sum(dim=1) < 0] *= -1
         weight.copy_(torch.cat([filters_NN, -filters_NN]).view_as(weight))
 
     def forward(self, pictures_BCHW: torch.Tensor) -> torch.Tensor:

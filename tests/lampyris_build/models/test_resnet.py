@@ -51,6 +51,14 @@ def test_whitened_patches_are_not_correlated_and_vary_alike(pictures: torch.Tens
     torch.testing.assert_close(values_FN[12:], -values_FN[:12])
 
 
+def test_no_filter_is_lost_where_its_weights_cancel_out() -> None:
+    checks = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(2, 2)
+    whitening = Whitening(1)
+    whitening.fit(torch.stack([checks, torch.ones(4, 4), -torch.ones(4, 4)])[:, None])
+
+    assert (whitening.convolution.weight.abs().sum(dim=(1, 2, 3)) > 0).all()
+
+
 def test_pictures_that_do_not_vary_are_whitened_to_numbers() -> None:
     whitening = Whitening(1)
     whitening.fit(torch.zeros(4, 1, 3, 3))
