@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from lampyris_build.data.dataset import Samples
+from lampyris_build.errors import InvalidRecipe, in_a_line
 from lampyris_build.models.mirrored import Mirrored
 from lampyris_build.preprocessing.encoding import Encoding
 from lampyris_build.preprocessing.module import Preprocessing
@@ -48,10 +49,22 @@ class Learner(nn.Module):
         self.mirrors = mirrors
 
     def start_from(self, train: Samples, encoding: Encoding) -> None:
-        """Let the network see some of the training set before it is trained, if it starts from data."""
-        if isinstance(self.network, StartsFromData):
-            some = train.take(slice(None, None, math.ceil(len(train) / _EXAMPLES)))
-            self.network.start_from(self.preprocessing(*as_tensors(encoding.apply(some.inputs))))
+        """Let the network see some of the training set before it is trained, if it starts from data.
+
+        Raises: InvalidRecipe if a module of the user's own cannot take them.
+        """
+        if not isinstance(self.network, StartsFromData):
+            return
+        some = train.take(slice(None, None, math.ceil(len(train) / _EXAMPLES)))
+        with torch.no_grad():
+            examples = self.preprocessing(*as_tensors(encoding.apply(some.inputs)))
+            try:
+                self.network.start_from(examples)
+            except Exception as error:
+                raise InvalidRecipe(
+                    reason=f"start_from of {type(self.network).__name__} cannot take preprocessed samples, "
+                    f"{tuple(examples.shape)}: {in_a_line(error)}"
+                ) from error
 
     def forward(self, inputs: tuple[torch.Tensor, ...], targets: torch.Tensor | None) -> torch.Tensor:
         x = self.preprocessing(*inputs)

@@ -68,7 +68,6 @@ class Whitening(nn.Module):
         self.convolution.weight.requires_grad = False
         nn.init.zeros_(self.convolution.bias)  # type: ignore[arg-type]  # it has one
 
-    @torch.no_grad()
     def fit(self, pictures_BCHW: torch.Tensor) -> None:
         """Find the filters: eigenvectors of the patches' covariance, the numbers having mean 0."""
         weight = self.convolution.weight
